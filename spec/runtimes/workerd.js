@@ -1,0 +1,40 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** Starts one workerd on a free port, from a config file whose socket is named `http`. */
+export async function startWorkerd(build, configFile) {
+  const process = spawn(workerdBinary(build), ['serve', '--control-fd=3', configFile], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  })
+  let log = ''
+  process.stdout.on('data', (chunk) => log += chunk)
+  process.stderr.on('data', (chunk) => log += chunk)
+  const ended = new Promise((resolve) => process.once('close', resolve))
+
+  const port = await new Promise((resolve, reject) => {
+    process.once('error', reject)
+    ended.then((code) => reject(new Error(`workerd ${build} ended with ${code}:\n${log}`)))
+    process.stdio[3].on('data', (chunk) => {
+      for (const line of String(chunk).trim().split('\n')) {
+        const message = JSON.parse(line)
+        if (message.event === 'listen' && message.socket === 'http') resolve(message.port)
+      }
+    })
+  })
+
+  return {
+    url: `http://127.0.0.1:${port}`,
+    log: () => log,
+    async stop() {
+      process.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+export function workerdBinary(build) {
+  const file = fileURLToPath(new URL(`node_modules/workerd-${build}/bin/workerd`, import.meta.url))
+  if (!existsSync(file)) throw new Error(`workerd ${build} is not installed: run npm ci in spec/runtimes`)
+  return file
+}
