@@ -1,0 +1,65 @@
+import { exportPKCS8, generateKeyPair } from 'jose'
+import { digits, hex } from './random.ts'
+import type { Account } from './world.ts'
+
+/** A service account's key file, as Google gives it. */
+export interface KeyFile {
+  type: 'service_account'
+  project_id: string
+  private_key_id: string
+  private_key: string
+  client_email: string
+  client_id: string
+  auth_uri: string
+  token_uri: string
+  auth_provider_x509_cert_url: string
+  client_x509_cert_url: string
+  universe_domain: string
+}
+
+export function newAccount(name: string, projectId: string): Account {
+  return {
+    email: `${name}@${projectId}.iam.gserviceaccount.com`,
+    uniqueId: digits(21),
+    projectId,
+    projectNumber: digits(12),
+    keys: [],
+    disabled: false
+  }
+}
+
+/** A new key of the account, which knows the public half from then on. */
+export async function newKeyFile(account: Account, { publicKey, privateKey }: CryptoKeyPair): Promise<KeyFile> {
+  const id = hex(20)
+  account.keys.push({ id, publicKey, disabled: false })
+  return {
+    type: 'service_account',
+    project_id: account.projectId,
+    private_key_id: id,
+    private_key: `${await exportPKCS8(privateKey)}\n`,
+    client_email: account.email,
+    client_id: account.uniqueId,
+    auth_uri: 'https://accounts.google.com/o/oauth2/auth',
+    token_uri: 'https://oauth2.googleapis.com/token',
+    auth_provider_x509_cert_url: 'https://www.googleapis.com/oauth2/v1/certs',
+    client_x509_cert_url: CERTIFICATES + encodeURIComponent(account.email),
+    universe_domain: 'googleapis.com'
+  }
+}
+
+/**
+ * RSA keys are slow to make, and specs need many: all Googles of this realm take theirs, in order, from one pool.
+ * No two accounts of one Google share a key, and no two Googles an account.
+ */
+export async function pooledPair(index: number): Promise<CryptoKeyPair> {
+  const pair = pool[index] ?? await freshPair()
+  return pool[index] ??= pair
+}
+
+export function freshPair(): Promise<CryptoKeyPair> {
+  return generateKeyPair('RS256', { extractable: true })
+}
+
+const CERTIFICATES = 'https://www.googleapis.com/robot/v1/metadata/x509/'
+
+const pool: CryptoKeyPair[] = []
