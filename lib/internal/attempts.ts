@@ -1,0 +1,66 @@
+import { IdTokenError } from './errors.ts'
+import type { Settings } from './options.ts'
+import { clockOffset } from './request.ts'
+import type { Attempt } from './request.ts'
+import { readToken } from './token.ts'
+import type { Token } from './token.ts'
+import { within } from './within.ts'
+
+/** Where ID tokens come from: what each entry adds to the one road that all of them take. */
+export interface Source {
+  /** Everything but the audience that the token depends on, in a form that no two sources share. */
+  readonly identity: string
+  /** The URL whose clock counts. */
+  readonly endpoint: string
+  /** The account that the token must be of, where that is known. */
+  readonly email?: string
+  /** Hands out one token again and again until 225 s before its end: asking earlier is of no use. */
+  readonly repeats?: boolean
+  /** One attempt to get an ID token. */
+  exchange(attempt: Attempt, audience: string): Promise<unknown>
+}
+
+/**
+ * A token from the source, asked for again when a fault may pass. Before each attempt and each pause, `announce` is
+ * told how many milliseconds that may take.
+ */
+export async function requestToken(
+  source: Source,
+  { audience, fetch, timeout, retries }: Settings,
+  announce: (milliseconds: number) => void
+): Promise<Token> {
+  let failure: unknown
+  let clockCorrected = false
+  for (let retry = 0; ; ) {
+    const offset = clockOffset(source.endpoint)
+    const controller = new AbortController()
+    const attempt: Attempt = { fetch, signal: controller.signal, secrets: [] }
+    announce(timeout)
+    try {
+      const answer = source.exchange(attempt, audience)
+      const token = await within(timeout, answer.then((text) => readToken(text, audience, source)))
+      if (token) return token
+      controller.abort()
+      failure ??= new IdTokenError('timeout', `${source.endpoint} did not answer within ${timeout} ms`)
+    } catch (error) {
+      const { code } = error as IdTokenError
+      // A refusal that comes with news of the time is most likely due to it, so it is worth one more attempt at once.
+      if (code === 'rejected' && !clockCorrected && Math.abs(clockOffset(source.endpoint) - offset) > CLOCK_TOLERANCE) {
+        clockCorrected = true
+        continue
+      }
+      if (code !== 'unavailable') throw error
+      failure = error
+    }
+    // Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    const pause = attempt.retryAfter ?? Math.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** retry)
+    if (retry++ >= retries || pause > LONGEST_PAUSE) throw failure
+    announce(pause)
+    await within(pause, new Promise(() => {}))
+  }
+}
+
+const FIRST_PAUSE = 200
+const LONGEST_PAUSE = 5000
+/** What our clock may be off without a word; assertions are signed 30 s back. */
+const CLOCK_TOLERANCE = 15_000

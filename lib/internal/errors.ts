@@ -1,0 +1,90 @@
+/**
+ * What went wrong, as a word that code can rely on.
+ *
+ * - `invalid_credentials`: the credentials are malformed or lack a field.
+ * - `unsupported_credentials`: credentials of another type or universe; the message names the entry for them.
+ * - `invalid_key`: the private key is unusable; the message names the shape that was found.
+ * - `rejected`: Google said a permanent no.
+ * - `invalid_response`: an answer outside the contract, which is never served.
+ * - `timeout`: no attempt was answered in time. Worth trying again later.
+ * - `unavailable`: transient faults outlasted the retries. Worth trying again later.
+ */
+export type IdTokenErrorCode =
+  | 'invalid_credentials'
+  | 'unsupported_credentials'
+  | 'invalid_key'
+  | 'rejected'
+  | 'invalid_response'
+  | 'timeout'
+  | 'unavailable'
+
+/** What an {@link IdTokenError} knows beyond its code and message. */
+export interface IdTokenErrorDetails {
+  /** The HTTP status of the answer, where there was one. */
+  status?: number | undefined
+  /** Google's own word for it, such as `invalid_grant` or `PERMISSION_DENIED`. */
+  reason?: string | undefined
+  /** Google's own sentence, without anything in it that looks like a token. */
+  description?: string | undefined
+  /** What the reader should do. It ends the message, too. */
+  hint?: string | undefined
+}
+
+/**
+ * Every failure that is not a caller's mistake (those are native `TypeError`s).
+ *
+ * Look at `name` and `code` rather than at `instanceof`: an app may hold two copies of this package.
+ * No property, nor `stack`, holds key bytes, an assertion or a token.
+ *
+ * @example
+ * ```ts
+ * import { getIdToken } from 'gcp-id-token'
+ *
+ * try {
+ *   await getIdToken({ credentials: '{}', audience: 'https://my-service.a.run.app' })
+ * } catch (error) {
+ *   console.log(error.name, error.code) //=> IdTokenError invalid_credentials
+ * }
+ * ```
+ */
+export class IdTokenError extends Error {
+  // A literal, because a minifier renames the class and with it `this.constructor.name`.
+  override name = 'IdTokenError'
+  /** What went wrong, see {@link IdTokenErrorCode}. */
+  declare readonly code: IdTokenErrorCode
+  /** The HTTP status of the answer, where there was one. */
+  declare readonly status?: number
+  /** Google's own word for it, such as `invalid_grant` or `PERMISSION_DENIED`. */
+  declare readonly reason?: string
+  /** Google's own sentence, without anything in it that looks like a token. */
+  declare readonly description?: string
+  /** What the reader should do. */
+  declare readonly hint?: string
+
+  /** Made by this package; apps only catch it. */
+  constructor(code: IdTokenErrorCode, message: string, details: IdTokenErrorDetails = {}) {
+    super(details.hint ? `${message}. ${details.hint}` : message)
+    Object.assign(this, { code })
+    for (const [name, value] of Object.entries(details)) {
+      if (value) Object.assign(this, { [name]: value })
+    }
+  }
+}
+
+/**
+ * Foreign text, fit for an error: one line, short, without anything JWT-shaped and without 12 characters in a
+ * row of any of the `secrets`. Google is known to echo assertions (`Invalid signature for token: <jwt>`).
+ */
+export function redact(text: string, secrets: readonly string[]): string {
+  text = text.slice(0, 1000).replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ').replace(/eyJ[\w.-]{9,}/g, REDACTED)
+  const secret = (start: number, end: number) => secrets.some((one) => one.includes(text.slice(start, end)))
+  for (let start = 0; start + 12 <= text.length; start++) {
+    let end = start + 12
+    if (!secret(start, end)) continue
+    while (end < text.length && secret(start, end + 1)) end++
+    text = text.slice(0, start) + REDACTED + text.slice(end)
+  }
+  return text.slice(0, 300)
+}
+
+const REDACTED = '[redacted]'

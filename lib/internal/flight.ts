@@ -1,0 +1,207 @@
+import { requestToken } from './attempts.ts'
+import type { Source } from './attempts.ts'
+import { toBase64url } from './base64.ts'
+import { IdTokenError } from './errors.ts'
+import { readOptions } from './options.ts'
+import type { CommonOptions, Settings, TokenStore } from './options.ts'
+import { Table } from './table.ts'
+import { LEAST_LIFE, readToken } from './token.ts'
+import type { Token } from './token.ts'
+import { within } from './within.ts'
+
+/**
+ * A token out of memory, or from the flight that is under way for it, or from a new one.
+ *
+ * On Cloudflare Workers the request that leads a flight may die, and with it everything that it began: promises
+ * that it made then hang or reject, timers never fire (https://github.com/cloudflare/workerd/issues/210). So what
+ * a flight shares is plain data, its promise never rejects of itself, and those who wait trust their own timers.
+ */
+export async function getToken(source: Source, options: CommonOptions): Promise<string> {
+  const settings = readOptions(options)
+  const { audience, signal, forceRefresh } = settings
+  if (signal?.aborted) throw signal.reason
+  checkClock()
+  const key = `${idOf(source.identity)} ${audience}`
+  for (;;) {
+    const held = forceRefresh ? undefined : tokens.get(key)
+    if (held && isUsable(held)) {
+      if (Date.now() >= held.refresh && !isAlive(flights.get(key))) lead(key, source, settings)
+      return held.text
+    }
+    let flight = flights.get(key)
+    if (!flight || (forceRefresh && !flight.forced)) flight = lead(key, source, settings)
+    const { renewals } = flight
+    const outcome = await within(restOfLease(flight), flight.outcome.catch(() => LOST), signal)
+    if (outcome && outcome !== LOST) {
+      if ('error' in outcome) throw outcome.error
+      return outcome.text
+    }
+    // Lost, or silent for a whole lease: the leader's request is gone. Whoever sees it first leads.
+    const silent = outcome === LOST || flight.renewals === renewals
+    if (silent && flights.get(key) === flight) flights.delete(key)
+  }
+}
+
+/** How long before its end a token is refreshed: until then, Google's metadata server may hand out the same one. */
+const REFRESH_AHEAD = 225_000
+/** After a refresh that brought nothing. */
+const REFRESH_PAUSE = 30_000
+/** What a store may cost a caller. */
+const STORE_PATIENCE = 1000
+/** Mean of how much earlier than others an isolate refreshes a token that it shares with them, in milliseconds. */
+const SPREAD = 120_000
+/** What a leader gets on top of its time, so that its own timer has fired before those of its followers. */
+const LEASE_MARGIN = 100
+
+const tokens = new Table<HeldToken>()
+const flights = new Table<Flight>()
+const LOST: Outcome = { error: undefined }
+const ids = new Table<number>()
+let lastId = 0
+
+/** A short stand-in for an identity, so that looking up a token need not hash a whole key. */
+function idOf(identity: string): number {
+  let id = ids.get(identity)
+  if (!id) ids.set(identity, (id = ++lastId))
+  return id
+}
+
+function checkClock(): void {
+  const now = Date.now()
+  // 2020 to 2286. Outside of requests, Cloudflare Workers have no time.
+  if (now > 1.6e12 && now < 1e13) return
+  throw new IdTokenError('unavailable', `The clock says ${now}`, {
+    hint: 'On Cloudflare Workers, call getIdToken inside of a handler: there is no time in the global scope'
+  })
+}
+
+function isUsable(token: HeldToken): boolean {
+  return token.end - Date.now() >= LEAST_LIFE
+}
+
+/** What is left of the lease, by a clock that may have stood still or jumped. */
+function restOfLease({ since, lease }: Flight): number {
+  return Math.min(Math.max(since + lease - Date.now(), 0), lease)
+}
+
+function isAlive(flight: Flight | undefined): boolean {
+  return !!flight && restOfLease(flight) > 0
+}
+
+function renew(flight: Flight, milliseconds: number): void {
+  flight.since = Date.now()
+  flight.lease = milliseconds + LEASE_MARGIN
+  flight.renewals++
+}
+
+function lead(key: string, source: Source, settings: Settings): Flight {
+  let land!: (outcome: Outcome) => void
+  const outcome = new Promise<Outcome>((resolve) => (land = resolve))
+  const flight = { forced: settings.forceRefresh, outcome, since: 0, lease: 0, renewals: 0 }
+  flights.set(key, flight)
+  const work = fly(key, flight, land, source, settings)
+  attempt(() => settings.waitUntil?.(work))
+  return flight
+}
+
+/** The whole course of a flight, and the write to the store after it. Never rejects. */
+async function fly(
+  key: string,
+  flight: Flight,
+  land: (outcome: Outcome) => void,
+  source: Source,
+  settings: Settings
+): Promise<void> {
+  const { audience, store, waitUntil } = settings
+  const announce = (milliseconds: number) => renew(flight, milliseconds)
+  const before = tokens.get(key)
+  let outcome: Outcome
+  let writing: Promise<unknown> | undefined
+  try {
+    announce(STORE_PATIENCE)
+    const storeKey = store && (await digest(source.identity + audience))
+    let token = storeKey && !flight.forced ? await readStore(store, storeKey, audience, source, before) : undefined
+    if (!token) {
+      token = await requestToken(source, settings, announce)
+      if (storeKey) writing = writeStore(store, storeKey, token)
+    }
+    keep(key, token, flight.forced ? before : undefined, store && !source.repeats ? SPREAD : 0)
+    outcome = { text: token.text }
+  } catch (error) {
+    outcome = { error }
+    postponeRefresh(tokens.get(key))
+  }
+  if (!waitUntil) {
+    announce(STORE_PATIENCE)
+    await writing
+  }
+  if (flights.get(key) === flight) flights.delete(key)
+  land(outcome)
+  await writing
+}
+
+/** A token of the store, unless that is no better than what is there already; then, as with any fault, nothing. */
+async function readStore(
+  store: TokenStore,
+  key: string,
+  audience: string,
+  source: Source,
+  held: Token | undefined
+): Promise<Token | undefined> {
+  const text = await within(STORE_PATIENCE, attempt(() => store.get(key)))
+  try {
+    const token = text ? readToken(text, audience, source) : undefined
+    if (!held || (token && token.exp > held.exp && token.iat >= held.iat)) return token
+  } catch {}
+}
+
+async function writeStore(store: TokenStore, key: string, { text, end }: Token): Promise<void> {
+  const ttl = Math.floor((end - Date.now()) / 1000)
+  await within(STORE_PATIENCE, attempt(() => store.set(key, text, { ttl })))
+}
+
+/** Into memory with a token, unless one that ends later got there meanwhile; `replaced` must go in any case. */
+function keep(key: string, token: Token, replaced: HeldToken | undefined, spread: number): void {
+  const held = tokens.get(key)
+  if (held && held !== replaced && held.exp >= token.exp) return postponeRefresh(held)
+  tokens.set(key, { ...token, refresh: refreshTime(token, spread * -Math.log(Math.random())) })
+}
+
+/** When a token is to be refreshed, by our clock. */
+export function refreshTime({ iat, exp, end }: Token, earlier: number): number {
+  return end - Math.min(REFRESH_AHEAD, (exp - iat) * 250) - earlier
+}
+
+function postponeRefresh(token: HeldToken | undefined): void {
+  if (token) token.refresh = Math.max(token.refresh, Date.now() + REFRESH_PAUSE)
+}
+
+/** SHA-256 (FIPS 180-4), so that a store never sees the key that is part of an identity. */
+async function digest(text: string): Promise<string> {
+  return toBase64url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))))
+}
+
+/** What a foreign function comes to, or nothing when it fails, at once or later. */
+async function attempt<T>(call: () => T): Promise<Awaited<T> | undefined> {
+  try {
+    return await call()
+  } catch {}
+}
+
+/** A token in memory. */
+interface HeldToken extends Token {
+  /** From then on by our clock, a refresh is due; plain data, like all that requests share. */
+  refresh: number
+}
+
+/** What a flight comes to: plain data, that requests may share. */
+type Outcome = { readonly text: string } | { readonly error: unknown }
+
+interface Flight {
+  readonly forced: boolean
+  readonly outcome: Promise<Outcome>
+  /** Until `since + lease` the leader may be silent. */
+  since: number
+  lease: number
+  renewals: number
+}

@@ -1,0 +1,84 @@
+import type { Fetch } from './request.ts'
+
+/** The options that every `getIdToken` takes, wherever the identity comes from. */
+export interface CommonOptions {
+  /**
+   * Who the token is for: it becomes the token's `aud` as it stands. For Cloud Run and Cloud Functions (2nd gen)
+   * the origin of the service's URL, for Cloud Functions (1st gen) the whole URL, for IAP the OAuth client id.
+   * Anything but a text is a `TypeError`.
+   *
+   * @see https://cloud.google.com/run/docs/authenticating/service-to-service
+   */
+  audience: string
+  /** Used for every request to Google. Default: `globalThis.fetch`, looked up at each call. */
+  fetch?: Fetch
+  /** Ends this caller's wait, with the signal's `reason`; an exchange that others share goes on. */
+  signal?: AbortSignal
+  /** Milliseconds for one attempt with everything in it. Default: 5000. Then: `timeout`. */
+  timeout?: number
+  /**
+   * How often to try again after the first attempt, for transient faults only, with growing random pauses of at
+   * most 5 s. Default: 2. Then: `unavailable`, or `timeout` when no attempt was answered in time.
+   */
+  retries?: number
+  /**
+   * The platform's, as a function or as the `ctx` that has it. Lets a refresh go on when the request that started
+   * it is over: Cloudflare Workers refresh ahead of time only with it.
+   *
+   * @see https://developers.cloudflare.com/workers/runtime-apis/context/#waituntil
+   */
+  waitUntil?: WaitUntil | { waitUntil: WaitUntil }
+  /** Tokens shared between isolates, see `gcp-id-token/store`. The cache in memory always stands before it. */
+  store?: TokenStore
+  /** Skip every cache, and replace what they hold. Default: `false`. */
+  forceRefresh?: boolean
+}
+
+/** Keeps the runtime alive until the promise is settled. */
+export type WaitUntil = (promise: Promise<unknown>) => void
+
+/**
+ * Where isolates share tokens. It is handed a SHA-256 digest as key and a token as value, so give it only what may
+ * hold tokens, or wrap it by `encryptedStore` of `gcp-id-token/store`. If it throws or hangs, that is a miss.
+ */
+export interface TokenStore {
+  /** The value under the key, or nothing. Waited for one second. */
+  get(key: string): Promise<string | null | undefined>
+  /** Keep the value for `ttl` seconds. */
+  set(key: string, value: string, options: { ttl: number }): Promise<unknown>
+}
+
+/** The options with their defaults, each checked: a mistake is a `TypeError` that names the option. */
+export function readOptions(options: CommonOptions): Settings {
+  const { audience, fetch = globalThis.fetch, signal, timeout = 5000, retries = 2, waitUntil, store } = options
+  const advice = 'of a URL, pass .origin (Cloud Run, Functions gen2) or .href (Functions gen1)'
+  check(typeof audience === 'string' && audience, 'audience', `a text that is not empty; ${advice}`)
+  check(isFunction(fetch), 'fetch', 'a function')
+  check(!signal || isFunction(signal.addEventListener), 'signal', 'an AbortSignal')
+  check(typeof timeout === 'number' && timeout >= 0, 'timeout', 'milliseconds')
+  check(typeof retries === 'number' && retries >= 0, 'retries', 'a number')
+  const hold = isFunction(waitUntil) ? waitUntil : waitUntil && ((work: Promise<unknown>) => waitUntil.waitUntil(work))
+  check(!waitUntil || isFunction(waitUntil) || isFunction(waitUntil.waitUntil), 'waitUntil', 'a function or has one')
+  check(!store || (isFunction(store.get) && isFunction(store.set)), 'store', 'a TokenStore')
+  return { audience, fetch, signal, timeout, retries, waitUntil: hold, store, forceRefresh: !!options.forceRefresh }
+}
+
+function check(right: unknown, option: string, kind: string): asserts right {
+  if (!right) throw new TypeError(`${option} must be ${kind}`)
+}
+
+function isFunction(value: unknown): value is (...args: never[]) => unknown {
+  return typeof value === 'function'
+}
+
+/** Options after {@link readOptions}. */
+export interface Settings {
+  readonly audience: string
+  readonly fetch: Fetch
+  readonly signal: AbortSignal | undefined
+  readonly timeout: number
+  readonly retries: number
+  readonly waitUntil: WaitUntil | undefined
+  readonly store: TokenStore | undefined
+  readonly forceRefresh: boolean
+}
