@@ -1,0 +1,74 @@
+// What the scripts share: the manifest's entries, child processes, folders that clean up after themselves.
+
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { cp, mkdir, readdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+
+export const readJson = (path) => JSON.parse(readFileSync(resolve(root, path), 'utf8'))
+
+export const manifest = readJson('package.json')
+
+/** The public entries, read from the only list there is: the manifest's `exports`. */
+export const entries = Object.keys(manifest.exports ?? { '.': {} })
+  .filter((path) => path !== './package.json')
+  .map((path) => {
+    const name = path === '.' ? 'index' : path.slice(2)
+    return { path, name, specifier: manifest.name + path.slice(1), source: `lib/${name}.ts` }
+  })
+
+/** Paths of the files below `folder` that `wanted` takes, in a fixed order. */
+export function findFiles(folder, wanted, skipped = ['node_modules']) {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((item) => {
+    const path = `${folder}/${item.name}`
+    if (item.isDirectory()) return skipped.includes(item.name) ? [] : findFiles(path, wanted, skipped)
+    return wanted(path) ? [path] : []
+  }).sort()
+}
+
+/** Runs a program to its end; what it printed comes back whatever its exit code was. */
+export function run(program, args, { cwd = root, ...options } = {}) {
+  return new Promise((settle, fail) => {
+    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], ...options })
+    const printed = { stdout: '', stderr: '' }
+    for (const stream of ['stdout', 'stderr']) {
+      child[stream].setEncoding('utf8').on('data', (text) => { printed[stream] += text })
+    }
+    child.on('error', fail)
+    child.on('close', (code) => settle({ code, ...printed, output: printed.stdout + printed.stderr }))
+  })
+}
+
+/** As `run`, for programs that must succeed. */
+export async function mustRun(program, args, options) {
+  const result = await run(program, args, options)
+  if (result.code === 0) return result
+  throw new Error(`${program} ${args.join(' ')} ended with ${result.code}\n${result.output}`)
+}
+
+/** An empty folder that is gone when the process ends; the project's dependencies resolve from it. */
+export function workFolder() {
+  const folder = mkdtempSync(join(tmpdir(), `${manifest.name}-`))
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction')
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+  return folder
+}
+
+/** `npm pack` on a copy of the sources, so that a `dist/` that lies around has no part in it. */
+export async function pack(folder) {
+  const copy = join(folder, 'sources')
+  await mkdir(copy)
+  const kept = ['lib', 'scripts', 'package.json', 'tsconfig.json', 'README.md', 'LICENSE']
+  for (const name of kept.filter((name) => existsSync(join(root, name)))) {
+    await cp(join(root, name), join(copy, name), { recursive: true })
+  }
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction')
+  await mustRun('npm', ['pack', '--pack-destination', folder], { cwd: copy })
+  const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz'))
+  return join(folder, tarball)
+}
