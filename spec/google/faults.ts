@@ -48,19 +48,21 @@ export const faults = {
     return replaced(response, new ReadableStream({
       start(controller) {
         controller.enqueue(start)
-        request.signal.addEventListener('abort', () => controller.error(request.signal.reason), { once: true })
+        const { signal } = request
+        signal.addEventListener('abort', () => controller.error(signal.reason), { once: true })
       }
     }))
   },
   /** The connection goes away within the body. */
-  broken: (length = 20): Fault => async (_, answer) => {
+  broken: (length = 20): Fault => async ({ request }, answer) => {
     const response = await answer()
     const start = new TextEncoder().encode((await response.text()).slice(0, length))
     let sent = false
     return replaced(response, new ReadableStream({
-      pull(controller) {
-        if (sent) controller.error(new ConnectionLost())
-        else controller.enqueue(start)
+      async pull(controller) {
+        if (!sent) controller.enqueue(start)
+        // A server needs a moment to send the start before it hears of the end.
+        else await pause(10, request.signal).finally(() => controller.error(new ConnectionLost()))
         sent = true
       }
     }))

@@ -1,13 +1,17 @@
 import { ISSUER } from './signing-keys.ts'
 import type { SigningKeys } from './signing-keys.ts'
 import { seconds } from './world.ts'
-import type { World } from './world.ts'
+import type { Account, World } from './world.ts'
 
-/** An ID token with the claims that every source has in common, and the source's own. */
+/** An ID token with the claims that every source has in common under the source's own. */
 export function issueIdToken(
   world: World, keys: SigningKeys, lifetime: number, claims: Record<string, unknown>
 ): Promise<string> {
   const iat = seconds(world) - world.settings.idTokenAge
-  const all = { ...claims, exp: iat + lifetime, iat, iss: ISSUER, ...world.settings.idTokenClaims }
-  return keys.sign(all)
+  return keys.sign({ exp: iat + lifetime, iat, iss: ISSUER, ...claims, ...world.settings.idTokenClaims })
+}
+
+/** What the token endpoint says of an account. */
+export function emailClaims({ email, uniqueId }: Account, audience: unknown): Record<string, unknown> {
+  return { aud: audience, azp: email, email, email_verified: true, sub: uniqueId }
 }

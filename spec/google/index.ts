@@ -2,6 +2,7 @@ import { errorPage, json } from './answers.ts'
 import { frontEnd } from './cloud-run.ts'
 import type { Service } from './cloud-run.ts'
 import type { Fault } from './faults.ts'
+import { emailClaims, issueIdToken } from './id-token.ts'
 import { digits, letters } from './random.ts'
 import { freshPair, newAccount, newKeyFile, pooledPair } from './service-account.ts'
 import type { KeyFile } from './service-account.ts'
@@ -9,7 +10,7 @@ import { ISSUER, signingKeys } from './signing-keys.ts'
 import type { SigningKeys } from './signing-keys.ts'
 import { tokenEndpoint } from './token-endpoint.ts'
 import { ConnectionLost, fetchThrough, seen } from './wire.ts'
-import type { Answer, Seen } from './wire.ts'
+import type { Answer, Call, Seen } from './wire.ts'
 import { defaults } from './world.ts'
 import type { Account, Role, Settings, World } from './world.ts'
 
@@ -70,7 +71,7 @@ export class Google {
     return account
   }
 
-  /** A service account's key file, parsed; makes the account too, if none is given. `fresh` shuns the pool. */
+  /** A service account's key file, parsed; makes the account too, if none is given. */
   async createKey(account: Account = this.createAccount(), { fresh = false } = {}): Promise<KeyFile> {
     return newKeyFile(account, await (fresh ? freshPair() : pooledPair(this.#keysMade++)))
   }
@@ -83,9 +84,16 @@ export class Google {
     const service = { url, urls, customAudiences, handler }
     this.services.push(service)
     for (const invoker of invokers) {
-      this.grant(invoker.includes('@') ? `serviceAccount:${invoker}` : invoker, 'roles/run.invoker', url)
+      this.grant(/^[^:]+@/.test(invoker) ? `serviceAccount:${invoker}` : invoker, 'roles/run.invoker', url)
     }
     return service
+  }
+
+  /** An ID token of the account, as the token endpoint would give it, with claims of one's own on top. */
+  issueIdToken(account: Account, audience: string, claims: Record<string, unknown> = {}): Promise<string> {
+    return issueIdToken(this.world, this.keys, this.settings.idTokenLifetime, {
+      ...emailClaims(account, audience), ...claims
+    })
   }
 
   grant(member: string, role: Role, resource: string): void {
@@ -136,13 +144,17 @@ export class Google {
   }
 
   readonly #places: Place[] = [
-    place('token', 'oauth2.googleapis.com', '/token', call => tokenEndpoint(this.world, this.keys, call)),
-    place('token', 'www.googleapis.com', '/oauth2/v4/token', call => tokenEndpoint(this.world, this.keys, call)),
-    place('token', 'accounts.google.com', '/o/oauth2/token', call => tokenEndpoint(this.world, this.keys, call)),
+    place('token', 'oauth2.googleapis.com', '/token', call => this.#token(call)),
+    place('token', 'www.googleapis.com', '/oauth2/v4/token', call => this.#token(call)),
+    place('token', 'accounts.google.com', '/o/oauth2/token', call => this.#token(call)),
     place('certs', 'www.googleapis.com', '/oauth2/v3/certs', () => this.#jwks()),
     place('certs', 'www.googleapis.com', '/oauth2/v1/certs', () => this.#certificates()),
     place('certs', 'accounts.google.com', '/.well-known/openid-configuration', discovery)
   ]
+
+  #token(call: Call): Promise<Response> {
+    return tokenEndpoint(this.world, this.keys, call)
+  }
 
   async #jwks(): Promise<Response> {
     return json(200, await this.keys.jwks(), CACHED)

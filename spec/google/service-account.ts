@@ -29,7 +29,8 @@ export function newAccount(name: string, projectId: string): Account {
 }
 
 /** A new key of the account, which knows the public half from then on. */
-export async function newKeyFile(account: Account, { publicKey, privateKey }: CryptoKeyPair): Promise<KeyFile> {
+export async function newKeyFile(account: Account, pair: CryptoKeyPair): Promise<KeyFile> {
+  const { publicKey, privateKey } = pair
   const id = hex(20)
   account.keys.push({ id, publicKey, disabled: false })
   return {
@@ -48,7 +49,7 @@ export async function newKeyFile(account: Account, { publicKey, privateKey }: Cr
 }
 
 /**
- * RSA keys are slow to make, and specs need many: all Googles of this realm take theirs, in order, from one pool.
+ * RSA keys are slow to make, and specs need many: all Googles of this realm take theirs from one pool.
  * No two accounts of one Google share a key, and no two Googles an account.
  */
 export async function pooledPair(index: number): Promise<CryptoKeyPair> {

@@ -2,6 +2,7 @@ import { SignJWT, base64url, decodeJwt, generateKeyPair, importPKCS8 } from 'jos
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createGoogle, tokenErrors } from './index.ts'
+import { TOKEN_URLS } from './token-endpoint.ts'
 import type { Google, KeyFile, Settings } from './index.ts'
 
 const test = suite('local Google: token endpoint')
@@ -184,7 +185,7 @@ test('gives an opaque access token for a scope', async () => {
 
 test('answers at the older URLs, whose own aud is right there', async () => {
   const { google, key } = await setUp()
-  for (const url of ['https://www.googleapis.com/oauth2/v4/token', 'https://accounts.google.com/o/oauth2/token']) {
+  for (const url of TOKEN_URLS.slice(1)) {
     assert.is((await post(google, await assertion(key, { aud: url }), url)).status, 200)
     assert.is((await post(google, await assertion(key), url)).status, 200)
   }
@@ -199,7 +200,8 @@ test('has knobs for what is not documented', async () => {
   const response = await post(google, await assertion(key, claims))
   assert.is(response.headers.get('date'), null)
   const { iat, exp, email, aud } = decodeJwt(JSON.parse(await response.text()).id_token)
-  assert.equal({ iat, exp, email, aud }, { iat: NOW + 20, exp: NOW + 620, email: undefined, aud: 'elsewhere' })
+  const expected = { iat: NOW + 20, exp: NOW + 620, email: undefined, aud: 'elsewhere' }
+  assert.equal({ iat, exp, email, aud }, expected)
 })
 
 test('keeps a log of what it saw', async () => {

@@ -1,6 +1,6 @@
 import { base64url, compactVerify } from 'jose'
 import { errorPage, json } from './answers.ts'
-import { issueIdToken } from './id-token.ts'
+import { emailClaims, issueIdToken } from './id-token.ts'
 import { letters } from './random.ts'
 import type { SigningKeys } from './signing-keys.ts'
 import { formOf } from './wire.ts'
@@ -16,10 +16,10 @@ export const TOKEN_URLS: readonly string[] = [
   'https://accounts.google.com/o/oauth2/token'
 ]
 
-const TIME_FRAME =
-  'Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp '
-const UNAUTHORIZED =
-  'Client is unauthorized to retrieve access tokens using this method, or client not authorized for any of the scopes '
+const TIME_FRAME = 'Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable ' +
+  'timeframe. Check your iat and exp values'
+const UNAUTHORIZED = 'Client is unauthorized to retrieve access tokens using this method, ' +
+  'or client not authorized for any of the scopes requested.'
 
 /** Every answer of the token endpoint but a token; those of its own checks first, in their order. */
 export const tokenErrors = {
@@ -29,21 +29,21 @@ export const tokenErrors = {
   disabledClient: refusal(401, 'disabled_client', 'The OAuth client was disabled.'),
   noIat: refusal(400, 'invalid_grant', 'Invalid JWT: iat (issued at) is not set.'),
   noExp: refusal(400, 'invalid_grant', 'Invalid JWT: exp (expiration time) is not set.'),
-  badTime: refusal(400, 'invalid_grant', `${TIME_FRAME}values in the JWT claim.`),
+  badTime: refusal(400, 'invalid_grant', `${TIME_FRAME} in the JWT claim.`),
   noAudience: refusal(400, 'invalid_scope', 'Invalid OAuth scope or ID token audience provided.'),
   badAudience: refusal(400, 'invalid_grant', 'Invalid JWT: Failed audience check.'),
-  unauthorizedClient: refusal(401, 'unauthorized_client', `${UNAUTHORIZED}requested.`),
+  unauthorizedClient: refusal(401, 'unauthorized_client', UNAUTHORIZED),
   badSubject: refusal(400, 'invalid_request', 'Invalid impersonation "sub" field'),
 
   noVerifier: refusal(400, 'invalid_grant', 'Invalid JWT: No valid verifier found for issuer.'),
   badEmail: refusal(400, 'invalid_grant', 'Not a valid email or user ID.'),
   deletedAccount: refusal(400, 'invalid_grant', 'The account has been deleted'),
-  olderBadTime: refusal(400, 'invalid_grant', `${TIME_FRAME}values and use a clock with skew to account for ` +
-    'clock differences between systems.'),
+  olderBadTime: refusal(400, 'invalid_grant',
+    `${TIME_FRAME} and use a clock with skew to account for clock differences between systems.`),
   olderBadAudience: refusal(400, 'invalid_grant',
     'Invalid JWT: Failed audience check. The right audience is https://www.googleapis.com/oauth2/v4/token'),
   accessDenied: refusal(403, 'access_denied', 'Requested client not authorized.'),
-  adminPolicy: refusal(400, 'admin_policy_enforced', 'Access to this API is restricted by your administrator.'),
+  adminPolicy: refusal(400, 'admin_policy_enforced', 'Access is restricted by your administrator.'),
   deletedClient: refusal(401, 'deleted_client', 'The OAuth client was deleted.'),
   invalidClient: refusal(401, 'invalid_client', 'The OAuth client was not found.'),
   revokedToken: refusal(400, 'invalid_grant', 'Token has been expired or revoked.'),
@@ -73,7 +73,7 @@ export async function tokenEndpoint(world: World, keys: SigningKeys, call: Call)
   if (grantType === 'urn:ietf:params:oauth:grant-type:jwt-bearer') {
     return jwtBearer(world, keys, call.url.origin + call.url.pathname, form.get('assertion') ?? '')
   }
-  return refuse({ status: 400, error: 'unsupported_grant_type', description: `Invalid grant_type: ${grantType}` })
+  return refuse(refusal(400, 'unsupported_grant_type', `Invalid grant_type: ${grantType}`))
 }
 
 /** The claims of an assertion, or the first of the checks that it fails. */
@@ -109,19 +109,19 @@ export function issueAccessToken(
   return token
 }
 
-async function jwtBearer(world: World, keys: SigningKeys, endpoint: string, assertion: string): Promise<Response> {
-  const { refusal, account, claims } = await checkAssertion(world, endpoint, assertion)
+async function jwtBearer(world: World, keys: SigningKeys, url: string, assertion: string): Promise<Response> {
+  const { refusal, account, claims: asked } = await checkAssertion(world, url, assertion)
   if (refusal) return refuse(refusal)
   // Scopes that nobody knows are no error: the real endpoint takes them for an ID token's audience.
-  const scopes = String(claims.scope).trim().split(/ +/)
-  if (!isText(claims.target_audience) && scopes.every(isKnownScope)) {
+  const scopes = String(asked.scope).trim().split(/ +/)
+  if (!isText(asked.target_audience) && scopes.every(isKnownScope)) {
     const access_token = issueAccessToken(world, 'c', `serviceAccount:${account.email}`, scopes)
-    return json(200, { access_token, expires_in: world.settings.accessTokenLifetime - 1, token_type: 'Bearer' })
+    const expires_in = world.settings.accessTokenLifetime - 1
+    return json(200, { access_token, expires_in, token_type: 'Bearer' })
   }
-  const audience = isText(claims.target_audience) ? claims.target_audience : claims.scope
-  const { email } = account
-  const own = { aud: audience, azp: email, email, email_verified: true, sub: account.uniqueId }
-  return json(200, { id_token: await issueIdToken(world, keys, world.settings.idTokenLifetime, own) })
+  const audience = isText(asked.target_audience) ? asked.target_audience : asked.scope
+  const claims = emailClaims(account, audience)
+  return json(200, { id_token: await issueIdToken(world, keys, world.settings.idTokenLifetime, claims) })
 }
 
 /** The keys that may have signed: the issuer's own, or for an unknown issuer whose key the `kid` names. */
@@ -140,7 +140,8 @@ async function verifiedBy(
   if (header.alg !== 'RS256') return 'nobody'
   if (!keys) return 'no candidate'
   for (const key of keys) {
-    if (await compactVerify(assertion, key.publicKey, { algorithms: ['RS256'] }).catch(() => undefined)) return key
+    const verified = await compactVerify(assertion, key.publicKey).catch(() => undefined)
+    if (verified) return key
   }
   return 'nobody'
 }
