@@ -1,11 +1,12 @@
 import { decodeJwt } from 'jose'
 
-/** The loopback server that all requests of the Workers meet: the token endpoint, and gates that hold them up. */
+/** The loopback server that the Workers' requests meet: the token endpoint, and gates that hold them up. */
 export async function openHost({ createGoogle, serve }) {
   const google = createGoogle()
   const endpoints = new Map()
   const gates = new Map()
   let turn = Promise.resolve()
+  let issued = 0
 
   const { url, close } = await serve(async (request) => {
     const { pathname } = new URL(request.url)
@@ -41,6 +42,8 @@ export async function openHost({ createGoogle, serve }) {
   function exchange(request, age) {
     turn = turn.catch(() => {}).then(() => {
       google.settings.idTokenAge = age
+      // Else two tokens of one second are the same.
+      google.settings.idTokenClaims = { jti: String(++issued) }
       return google.handle(request)
     })
     return turn

@@ -1,6 +1,6 @@
 // node spec/runtimes/overlap/run.js [--subject ours|classic|foreign-rejection] [--config TEXT] [--case TEXT]
-// Requests that overlap in one isolate of real workerd: each case in a fresh process, under every configuration,
-// for the library and for two subjects that this test must see fail.
+// Requests that overlap in one isolate of real workerd: each case in a fresh process, in every configuration, for
+// the library and for two subjects that this test must see fail.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -23,8 +23,8 @@ const { values: wanted } = parseArgs({
   },
 })
 
-// A promise whose request is gone never settles, but for the last of the builds under a recent date: there it rejects.
-// Node's API is on by default since 2026-08-04.
+// A promise whose request is gone never settles; in the last of the builds, under a recent date, it rejects.
+// Node's API is there by default since 2026-08-04.
 const builds = { '2026-04': '2026-04-26', '2026-10': '2026-10-23', '2026-11': '2026-11-17' }
 
 const configs = Object.entries(builds).flatMap(([build, newest]) => [
@@ -33,11 +33,11 @@ const configs = Object.entries(builds).flatMap(([build, newest]) => [
   { build, date: '2026-04-26', flags: [], rejects: build === '2026-11' },
   { build, date: '2026-04-26', flags: ['no_handle_cross_request_promise_resolution'] },
   { build, date: newest, flags: ['nodejs_compat'], rejects: build === '2026-11' },
-]).map((config) => ({ ...config, name: [`workerd ${config.build}`, config.date, ...config.flags].join(', ') }))
+]).map((config) => ({ ...config, name: ['workerd', config.build, config.date, ...config.flags].join(' ') }))
 
 const allCases = Object.keys(cases)
 const live = ['the leader stays']
-const dead = allCases.filter((name) => /^the leader is gone: it(s client leaves| answers early| throws)/.test(name))
+const dead = allCases.filter((name) => /^the leader is gone: it(s client leaves| answers| throws)/.test(name))
 
 /** A control must pass where the leader lives, so that its failures are its own. */
 const subjects = [
@@ -68,9 +68,9 @@ await Promise.all(Array.from({ length: AT_ONCE }, async () => {
 await host.close()
 
 console.table(Object.fromEntries([...table].sort()))
-const [passed, failed] = ['passed', 'failed'].map((key) => [...table.values()].reduce((sum, row) => sum + row[key], 0))
-console.log(`${passed} passed, ${failed} failed`)
-process.exitCode = failed || !passed ? 1 : 0
+const total = (key) => [...table.values()].reduce((sum, row) => sum + row[key], 0)
+console.log(`${total('passed')} passed, ${total('failed')} failed`)
+process.exitCode = total('failed') || !total('passed') ? 1 : 0
 
 async function perform(id, { config, subject, name, mustFail }) {
   const row = rowOf(config, subject)
@@ -140,6 +140,7 @@ async function writeWorkers(name) {
 
 async function writeConfig(id, { date, flags }, subject) {
   const file = join(work, subject.name, `${id}.capnp`)
+  const text = JSON.stringify
   await writeFile(file, `
 using Workerd = import "/workerd/workerd.capnp";
 
@@ -154,9 +155,12 @@ const config :Workerd.Config = (
     )),
     (name = "main", worker = (
       compatibilityDate = "${date}",
-      compatibilityFlags = ${JSON.stringify(flags)},
+      compatibilityFlags = ${text(flags)},
       modules = [(name = "main.js", esModule = embed "main.js")],
-      bindings = [(name = "HOST", text = "${host.url}"), (name = "CREDENTIALS", text = ${JSON.stringify(host.credentials)})],
+      bindings = [
+        (name = "HOST", text = "${host.url}"),
+        (name = "CREDENTIALS", text = ${text(host.credentials)}),
+      ],
     )),
   ],
 );

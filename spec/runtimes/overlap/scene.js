@@ -39,7 +39,7 @@ export class Scene {
     this.#endpoint.age = seconds
   }
 
-  /** One request, which asks for a token: `options` are those of `getIdToken`, main.js takes what it knows. */
+  /** One request, which asks for a token. `options` are those of `getIdToken`, and those of main.js. */
   call(options = {}) {
     const id = `${new URL(this.#audience).hostname}-${++this.#callers}`
     const [leave, joined, store, linger] = ['leave', 'joined', 'store', 'linger']
@@ -110,7 +110,8 @@ export class Scene {
   }
 
   costs(exchanges) {
-    equal(this.#endpoint.exchanges, exchanges, `${this.#endpoint.exchanges} exchanges instead of ${exchanges}`)
+    const seen = this.#endpoint.exchanges
+    equal(seen, exchanges, `${seen} exchanges instead of ${exchanges}`)
   }
 }
 
