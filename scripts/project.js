@@ -4,10 +4,10 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { cp, mkdir, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join, resolve } from 'node:path'
 
-export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+/** Every script is started by npm, in the project's own folder; specs that import this are bundled elsewhere. */
+export const root = process.cwd()
 
 export const readJson = (path) => JSON.parse(readFileSync(resolve(root, path), 'utf8'))
 
@@ -68,7 +68,7 @@ export async function pack(folder) {
     await cp(join(root, name), join(copy, name), { recursive: true })
   }
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction')
-  await mustRun('npm', ['pack', '--pack-destination', folder], { cwd: copy })
+  await mustRun('npm', ['pack', '--loglevel=error', '--pack-destination', folder], { cwd: copy })
   const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz'))
   return join(folder, tarball)
 }

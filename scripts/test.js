@@ -53,8 +53,8 @@ const installed = once(async () => {
   const folder = join(work, 'installed')
   await mkdir(folder)
   await writeFile(join(folder, 'package.json'), '{ "private": true }')
-  const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund']
-  await mustRun('npm', ['install', ...quiet, tarball], { cwd: folder })
+  const alone = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+  await mustRun('npm', ['install', ...alone, tarball], { cwd: folder })
   return folder
 }).bind(null, 'package')
 
@@ -197,11 +197,11 @@ function printFailures({ spec, subject, runtime }, { failures, printed }) {
   for (const { where, text } of failures) {
     console.log(`\nFAILED ${spec} › ${where}   (${subject}, ${runtime})\n${indent(readable(text))}`)
   }
-  const own = printed.split('\n').filter((line) => !uvuProgress.test(line)).join('\n').trim()
+  const own = printed.replace(UVU_PROGRESS, '').trim()
   if (own && (failures.length || filters.length)) console.log(`\n${indent(own)}`)
 }
 
-const uvuProgress = /[•✘] |^ {2}\(\d+ \/ \d+\)$/
+const UVU_PROGRESS = /[•✘] |^.*\(\d+ \/ \d+\)$/gm
 
 const indent = (text) => text.replace(/^/gm, '    ')
 

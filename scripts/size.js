@@ -1,0 +1,46 @@
+// npm run size: the bytes of each entry alone and of all together, against the brotli budgets in package.json.
+
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+import { entries, manifest, root } from './project.js'
+
+const star = ({ name, source }) => `export * as ${name} from './${source}'`
+
+const imports = {
+  ...Object.fromEntries(entries.map(({ path, source }) => [path, `export * from './${source}'`])),
+  '. (getIdToken)': `export { getIdToken } from './${entries[0].source}'`,
+  all: entries.map(star).join('\n')
+}
+
+const table = {}
+for (const [name, contents] of Object.entries(imports)) {
+  const budget = manifest.sizes[name]
+  const sizes = await measure(contents)
+  table[name] = { ...sizes, budget }
+  if (sizes.brotli > budget) {
+    console.error(`${name} has ${sizes.brotli} bytes (brotli), its budget in package.json is ${budget}`)
+    process.exitCode = 1
+  }
+}
+for (const name of Object.keys(manifest.sizes).filter((name) => !imports[name])) {
+  console.error(`package.json has a budget for ${name}, which is no entry`)
+  process.exitCode = 1
+}
+console.table(table)
+
+async function measure(contents) {
+  const { outputFiles: [{ contents: minified }] } = await build({
+    stdin: { contents, resolveDir: root },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    write: false
+  })
+  const quality = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: minified.length }
+  return {
+    minified: minified.length,
+    gzip: gzipSync(minified, { level: 9 }).length,
+    brotli: brotliCompressSync(minified, { params: quality }).length
+  }
+}
