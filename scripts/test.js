@@ -77,7 +77,7 @@ const subjectFile = once(async (key) => {
 
 // --- the specs
 
-const specFiles = findFiles('spec', (path) => /\.(spec|node)\.ts$/.test(path), ['node_modules', 'runtimes', 'fixtures'])
+const specFiles = findFiles('spec', (path) => /\.(spec|node)\.ts$/.test(path), ['node_modules', 'runtimes', 'fixtures', 'jsr'])
 
 const chosen = filters.length === 0
   ? specFiles
