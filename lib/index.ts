@@ -12,36 +12,20 @@
  *
  * @module
  */
-import { checkType, readCredentials } from './internal/credentials.ts'
+import { checkType, checkUniverse, GOOGLE, readCredentials } from './internal/credentials.ts'
 import { IdTokenError } from './internal/errors.ts'
 import { getToken } from './internal/flight.ts'
 import type { CommonOptions } from './internal/options.ts'
-import { sendForJson, timeAt } from './internal/request.ts'
+import { form, sendForJson, timeAt } from './internal/request.ts'
 import type { Attempt } from './internal/request.ts'
 import { readServiceAccount, signJwt } from './internal/service-account.ts'
-import type { ServiceAccount } from './internal/service-account.ts'
+import type { ServiceAccount, ServiceAccountKey } from './internal/service-account.ts'
 
 export { IdTokenError }
-export type { CommonOptions }
+export type { CommonOptions, ServiceAccountKey }
 export type { IdTokenErrorCode, IdTokenErrorDetails } from './internal/errors.ts'
 export type { TokenStore, WaitUntil } from './internal/options.ts'
 export type { Fetch } from './internal/request.ts'
-
-/** The fields of a service-account key file that matter here. */
-export interface ServiceAccountKey {
-  /** `service_account`, where present. */
-  type?: string
-  /** The account's email. */
-  client_email: string
-  /** PEM, PKCS#8 as Google makes it, or PKCS#1. Damage done by environment variables is repaired. */
-  private_key: string
-  /** Becomes the assertion's `kid`, where present. */
-  private_key_id?: string
-  /** Google's token endpoint, or `http:` on loopback for an emulator. Default: `https://oauth2.googleapis.com/token`. */
-  token_uri?: string
-  /** `googleapis.com`, where present; others are for `gcp-id-token/impersonation`. */
-  universe_domain?: string
-}
 
 /** What {@link getIdToken} takes. */
 export interface GetIdTokenOptions extends CommonOptions {
@@ -71,7 +55,7 @@ export interface GetIdTokenOptions extends CommonOptions {
 export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const json = readCredentials(options.credentials)
   checkType(json, 'service_account')
-  checkUniverse(json.universe_domain)
+  checkUniverse(json, GOOGLE, 'Use gcp-id-token/impersonation')
   const account = readServiceAccount(json)
   const { identity, email, tokenUri } = account
   const endpoint = tokenUri ?? ENDPOINTS[0]
@@ -86,18 +70,11 @@ const ENDPOINTS = [
   'https://www.googleapis.com/oauth2/v4/token',
   'https://accounts.google.com/o/oauth2/token'
 ] as const
-const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/\S*)?$/
-
-function checkUniverse(universe: unknown): void {
-  if (universe == null || universe === 'googleapis.com') return
-  const name = typeof universe === 'string' && /^[a-z0-9.-]{1,60}$/.test(universe) ? universe : 'another one'
-  throw new IdTokenError('unsupported_credentials', `credentials are for the universe ${name}`, {
-    hint: 'Use gcp-id-token/impersonation'
-  })
-}
+const LOOPBACK = /^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::(\d{1,5}))?(?:\/\S*)?$/
 
 function checkEndpoint(endpoint: string): void {
-  if ((ENDPOINTS as readonly string[]).includes(endpoint) || LOOPBACK.test(endpoint)) return
+  const loopback = LOOPBACK.exec(endpoint)
+  if ((ENDPOINTS as readonly string[]).includes(endpoint) || (loopback && Number(loopback[1] ?? 0) < 65_536)) return
   throw new IdTokenError('invalid_credentials', "token_uri in the credentials is none of Google's", {
     hint: `Expected ${ENDPOINTS[0]}`
   })
@@ -113,14 +90,12 @@ async function exchangeAssertion(
   const claims = { sub: account.email, aud: endpoint, target_audience: audience }
   const assertion = await signJwt(account, claims, timeAt(endpoint))
   attempt.secrets.push(assertion)
-  const body = new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion })
-  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-  const init = { method: 'POST', headers, body: body.toString() }
-  const { id_token } = await sendForJson(attempt, endpoint, init, adviseOn)
+  const init = form({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion })
+  const { id_token } = await sendForJson(attempt, endpoint, init, advise)
   return id_token
 }
 
-function adviseOn(reason: string, description: string): string | undefined {
+function advise(reason: string, description: string): string | undefined {
   return ADVICE.find(([sign]) => sign.test(`${reason} ${description}`))?.[1]
 }
 

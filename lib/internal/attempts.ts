@@ -13,7 +13,9 @@ export interface Source {
   /** The URL whose clock counts. */
   readonly endpoint: string
   /** The account that the token must be of, where that is known. */
-  readonly email?: string
+  readonly email?: string | undefined
+  /** What it means when nobody answers. */
+  readonly silence?: string
   /** Hands out one token again and again until 225 s before its end: asking earlier is of no use. */
   readonly repeats?: boolean
   /** One attempt to get an ID token. */
@@ -29,7 +31,7 @@ export async function requestToken(
   { audience, fetch, timeout, retries }: Settings,
   announce: (milliseconds: number) => void
 ): Promise<Token> {
-  let failure: unknown
+  let failure: IdTokenError | undefined
   let clockCorrected = false
   for (let retry = 0; ; ) {
     const offset = clockOffset(source.endpoint)
@@ -50,11 +52,13 @@ export async function requestToken(
         continue
       }
       if (code !== 'unavailable') throw error
-      failure = error
+      failure = error as IdTokenError
     }
     // Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     const pause = attempt.retryAfter ?? Math.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** retry)
-    if (retry++ >= retries || pause > LONGEST_PAUSE) throw failure
+    if (retry++ >= retries || pause > LONGEST_PAUSE) {
+      throw source.silence && !failure.status ? new IdTokenError(failure.code, source.silence) : failure
+    }
     announce(pause)
     await within(pause, new Promise(() => {}))
   }

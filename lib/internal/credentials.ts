@@ -36,26 +36,35 @@ export function readFields<Required extends string, Optional extends string = ne
   return json as ReturnType<typeof readFields<Required, Optional>>
 }
 
-/** Refuses credentials of another `type`, and names the entry for them. */
-export function checkType(json: CredentialJson, expected: string): void {
-  const type = json.type ?? expected
-  if (type === expected) return
-  // Only a known type is shown: by mistake, a field may hold anything.
-  const hint = TYPES.get(type)
-  throw new IdTokenError('unsupported_credentials', `credentials are ${hint ? type : 'of an unknown type'}`, {
-    hint: hint ?? `Expected ${expected}`
-  })
+/** Credentials that another entry takes, or none. */
+export function unsupported(what: string, hint: string): IdTokenError {
+  return new IdTokenError('unsupported_credentials', `credentials are ${what}`, { hint })
 }
 
-const TYPES = new Map<unknown, string>([
-  ['service_account', 'Use gcp-id-token'],
-  ['external_account', 'Use gcp-id-token/federation'],
-  ['impersonated_service_account', 'Use gcp-id-token/impersonation'],
-  [
-    'authorized_user',
-    'A user has no ID tokens for services: use gcp-id-token/impersonation with what ' +
-      '"gcloud auth application-default login --impersonate-service-account=EMAIL" writes'
-  ]
+/** Refuses credentials of another universe. */
+export function checkUniverse({ universe_domain }: CredentialJson, universe: string, hint: string): void {
+  if ((universe_domain ?? GOOGLE) === universe) return
+  // By mistake, a field may hold anything: only what can be a domain is shown.
+  const name = /^[a-z\d.-]{1,60}$/.exec(String(universe_domain)) ?? 'another one'
+  throw unsupported(`for the universe ${name}`, hint)
+}
+
+/** The universe that is meant when none is named. */
+export const GOOGLE = 'googleapis.com'
+
+/** Refuses credentials of another `type`, and names the entry that takes them. */
+export function checkType({ type }: CredentialJson, expected: string): void {
+  if (type == null || type === expected) return
+  const entry = ENTRIES.get(type)
+  // Only a known type is shown: by mistake, a field may hold anything.
+  throw unsupported(entry ? `of type ${type}` : `not of type ${expected}`, `Use ${entry ?? 'a service-account key'}`)
+}
+
+const ENTRIES = new Map<unknown, string>([
+  ['service_account', 'gcp-id-token'],
+  ['external_account', 'gcp-id-token/federation'],
+  ['impersonated_service_account', 'gcp-id-token/impersonation'],
+  ['authorized_user', 'gcp-id-token/impersonation and gcloud with --impersonate-service-account']
 ])
 
 /** Text that has been unwrapped before: a request should not pay for it again. */

@@ -63,8 +63,14 @@ export function readOptions(options: CommonOptions): Settings {
   return { audience, fetch, signal, timeout, retries, waitUntil: hold, store, forceRefresh: !!options.forceRefresh }
 }
 
-function check(right: unknown, option: string, kind: string): asserts right {
+/** A caller's mistake is a native `TypeError`. */
+export function check(right: unknown, option: string, kind: string): asserts right {
   if (!right) throw new TypeError(`${option} must be ${kind}`)
+}
+
+/** What may stand in a URL as a service account, as it is. */
+export function isEmail(text: unknown): text is string {
+  return typeof text === 'string' && text.length < 256 && /^[\w.+-]+@[\w.-]+$/.test(text)
 }
 
 function isFunction(value: unknown): value is (...args: never[]) => unknown {

@@ -10,9 +10,10 @@ export function readPrivateKey(pem: string): Uint8Array {
   // Both forms begin with an INTEGER, the version; then comes the algorithm's SEQUENCE, or the modulus as INTEGER.
   const next = start + 3
   if (der[next] === INTEGER) return wrapPkcs1(der)
-  const algorithm = der.subarray(next, next + 20).join()
-  if (algorithm.includes(EC_OID)) throw notRsa('EC PRIVATE KEY')
-  if (!algorithm.includes(RSA_OID.join())) throw notRsa('PRIVATE KEY of another algorithm')
+  // SEQUENCE, its length, then the algorithm's OID
+  const startsWith = (oid: readonly number[]) => oid.every((byte, i) => der[next + 2 + i] === byte)
+  if (startsWith(EC_OID)) throw notRsa('EC PRIVATE KEY')
+  if (!startsWith(RSA_OID)) throw notRsa('PRIVATE KEY of another algorithm')
   return der
 }
 
@@ -28,7 +29,7 @@ const SEQUENCE = 0x30
 /** rsaEncryption, 1.2.840.113549.1.1.1 (RFC 8017 appendix C) */
 const RSA_OID = [6, 9, 42, 134, 72, 134, 247, 13, 1, 1, 1]
 /** id-ecPublicKey, 1.2.840.10045.2.1 (RFC 5480 section 2.1.1) */
-const EC_OID = '6,7,42,134,72,206,61,2,1'
+const EC_OID = [6, 7, 42, 134, 72, 206, 61, 2, 1]
 
 /** The base64 of the block that holds the key. Certificates or attributes may stand before it. */
 function readBlock(pem: string): string {
@@ -44,7 +45,7 @@ function readBlock(pem: string): string {
   const kind = block.includes('ENCRYPTED') ? 'ENCRYPTED PRIVATE KEY' : begin[1]!
   if (!/^(RSA )?PRIVATE KEY$/.test(kind)) throw notRsa(kind)
   if (end < 0) throw cutShort()
-  const base64 = strip(block)
+  const base64 = strip(block).replace(/=/g, '')
   // One character of a group of four is no byte: what was cut off, the length in the DER tells.
   return base64.length % 4 === 1 ? base64.slice(0, -1) : base64
 }

@@ -42,7 +42,8 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
   const { error, error_description } = json ?? {}
   // OAuth (RFC 6749 section 5.2) or google.rpc.Status (https://google.aip.dev/193)
   const reason = clean(error?.status ?? error, secrets)
-  const description = clean(error?.message ?? error_description, secrets)
+  // What is neither is quoted as far as it is plain text; Google's pages in HTML say no more than the status.
+  const description = clean(json ? (error?.message ?? error_description) : text?.split('<')[0], secrets)
   if (response.ok && !reason) return { text: text!, headers: response.headers, json }
 
   attempt.retryAfter = readRetryAfter(url, response)
@@ -61,6 +62,12 @@ export async function sendForJson(attempt: Attempt, url: string, init: RequestIn
   if (json) return json
   if (text.trim().startsWith('{')) throw new IdTokenError('unavailable', `The answer of ${url} is cut short`)
   throw unexpected(`${url} answered without JSON`)
+}
+
+/** The form-encoded POST of OAuth (RFC 6749 section 3.2). */
+export function form(fields: Record<string, string>): RequestInit {
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  return { method: 'POST', headers, body: new URLSearchParams(fields).toString() }
 }
 
 /** The time where `url` is, in milliseconds. */
@@ -134,7 +141,7 @@ function nameOf(error: any): string {
 }
 
 function clean(text: unknown, secrets: readonly string[]): string {
-  return typeof text === 'string' ? redact(text, secrets) : ''
+  return typeof text === 'string' ? redact(text.trim(), secrets) : ''
 }
 
 function unexpected(message: string, status?: number): IdTokenError {

@@ -4,6 +4,22 @@ import type { CredentialJson } from './credentials.ts'
 import { invalidKey, readPrivateKey } from './private-key.ts'
 import { Table } from './table.ts'
 
+/** The fields of a service-account key file that matter here. */
+export interface ServiceAccountKey {
+  /** `service_account`, where present. */
+  type?: string
+  /** The account's email. */
+  client_email: string
+  /** PEM, PKCS#8 as Google makes it, or PKCS#1. Damage done by environment variables is repaired. */
+  private_key: string
+  /** Becomes the assertion's `kid`, where present. */
+  private_key_id?: string
+  /** Google's token endpoint, or `http:` on loopback for an emulator. Default: `https://oauth2.googleapis.com/token`. */
+  token_uri?: string
+  /** `googleapis.com`, where present; others are for `gcp-id-token/impersonation`. */
+  universe_domain?: string
+}
+
 /** A service account with its key, read once. */
 export interface ServiceAccount {
   readonly email: string
@@ -42,18 +58,19 @@ export function readServiceAccount(json: CredentialJson): ServiceAccount {
 
 /** A JWT (RFC 7519) of the account's, signed by RS256 (RFC 7518 section 3.3); valid for an hour around `now`. */
 export async function signJwt(account: ServiceAccount, claims: object, now: number): Promise<string> {
-  try {
-    account.key ??= await crypto.subtle.importKey('pkcs8', account.pkcs8 as BufferSource, RS256, false, ['sign'])
-  } catch {
-    throw invalidKey('is damaged')
-  }
-  // Google refuses a time in its future, and clocks differ: 30 s are more than a clock kept by NTP is ever off.
+  // Google refuses what is signed in its future, and clocks differ: NTP keeps them well within 30 s.
   const iat = Math.floor(now / 1000) - 30
   const header = { alg: 'RS256', typ: 'JWT', kid: account.keyId ?? undefined }
   const body = { iss: account.email, ...claims, iat, exp: iat + 3600 }
   const input = `${toBase64url(JSON.stringify(header))}.${toBase64url(JSON.stringify(body))}`
-  const signature = await crypto.subtle.sign(RS256.name, account.key, new TextEncoder().encode(input))
-  return `${input}.${toBase64url(new Uint8Array(signature))}`
+  const { subtle } = crypto
+  try {
+    account.key ??= await subtle.importKey('pkcs8', account.pkcs8 as BufferSource, RS256, false, ['sign'])
+    const signature = await subtle.sign(RS256.name, account.key, new TextEncoder().encode(input))
+    return `${input}.${toBase64url(new Uint8Array(signature))}`
+  } catch {
+    throw invalidKey('is damaged') // what runtimes say of it differs, and says less
+  }
 }
 
 const RS256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }

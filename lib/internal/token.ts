@@ -19,7 +19,7 @@ export const LEAST_LIFE = 30_000
  * The ID token in an answer or a store, checked as to audience, account and time. Its signature is the receiver's to
  * check: here it comes straight from Google, or from a store that the app trusts.
  */
-export function readToken(text: unknown, audience: string, source: { endpoint: string; email?: string }): Token {
+export function readToken(text: unknown, audience: string, source: Origin): Token {
   const { aud, email, iat, exp } = readClaims(text)
   if (aud !== audience) throw invalid('is for another audience')
   if (source.email && email !== undefined && email !== source.email) throw invalid('is of another account')
@@ -46,4 +46,10 @@ function readClaims(text: unknown): { [name in 'aud' | 'email' | 'iat' | 'exp']:
 
 function invalid(what: string): IdTokenError {
   return new IdTokenError('invalid_response', `The ID token ${what}`)
+}
+
+/** Where a token comes from, as far as it says something about the token. */
+interface Origin {
+  readonly endpoint: string
+  readonly email?: string | undefined
 }

@@ -1,0 +1,76 @@
+/**
+ * Google-signed OIDC ID tokens from application default credentials, as far as they go without a file system: a
+ * credential JSON of any type, or, when none is given, the metadata server.
+ *
+ * @example
+ * ```ts
+ * import { getIdToken } from 'gcp-id-token/adc'
+ *
+ * const token = await getIdToken({ audience: 'https://my-service-abc123-ew.a.run.app' })
+ * ```
+ *
+ * @module
+ */
+import * as federation from './federation.ts'
+import * as impersonation from './impersonation.ts'
+import * as key from './index.ts'
+import { readCredentials } from './internal/credentials.ts'
+import { IdTokenError } from './internal/errors.ts'
+import type { CommonOptions } from './internal/options.ts'
+import * as metadata from './metadata.ts'
+
+export { IdTokenError }
+export type { CommonOptions }
+export type { ExternalAccount, SubjectToken } from './federation.ts'
+export type { ImpersonatedServiceAccount } from './impersonation.ts'
+export type { ServiceAccountKey } from './index.ts'
+export type { IdTokenErrorCode, IdTokenErrorDetails } from './internal/errors.ts'
+export type { TokenStore, WaitUntil } from './internal/options.ts'
+export type { Fetch } from './internal/request.ts'
+
+/** What {@link getIdToken} takes. */
+export interface GetIdTokenOptions extends CommonOptions {
+  /**
+   * A credential JSON of type `service_account`, `external_account` or `impersonated_service_account`, as an object,
+   * text, or base64 of it. Leave the property away for the metadata server: `undefined` is taken for a secret that
+   * is not bound, a `TypeError`.
+   */
+  credentials?: key.ServiceAccountKey | federation.ExternalAccount | impersonation.ImpersonatedServiceAccount | string
+  /** For `external_account`: the platform's OIDC token, or a function that gives it. */
+  subjectToken?: federation.SubjectToken
+}
+
+/**
+ * A Google-signed ID token from whatever credentials there are.
+ *
+ * @param options the audience, and credentials if there are any
+ * @returns the token, a JWT that is good for at least 30 seconds
+ * @throws {TypeError} an option is missing or of the wrong type
+ * @throws {IdTokenError} everything else; see its `code`
+ * @see https://cloud.google.com/docs/authentication/application-default-credentials
+ * @example
+ * ```ts
+ * import { getIdToken } from 'gcp-id-token/adc'
+ *
+ * const token = await getIdToken({
+ *   credentials: env.GOOGLE_CREDENTIALS,
+ *   audience: 'https://my-service-abc123-ew.a.run.app'
+ * })
+ * ```
+ */
+export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
+  if (!('credentials' in options)) return fromMetadataServer(options)
+  const { type } = readCredentials(options.credentials)
+  if (type === 'external_account') return federation.getIdToken(options as federation.GetIdTokenOptions)
+  if (type === 'impersonated_service_account') return impersonation.getIdToken(options as impersonation.GetIdTokenOptions)
+  return key.getIdToken(options as key.GetIdTokenOptions) // which refuses all other types
+}
+
+async function fromMetadataServer(options: CommonOptions): Promise<string> {
+  try {
+    return await metadata.getIdToken(options)
+  } catch (error) {
+    if (!(error instanceof IdTokenError)) throw error
+    throw new IdTokenError(error.code, `no credentials were given, and ${error.message}`, { ...error, hint: undefined })
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * Google-signed OIDC ID tokens without a key: by workload identity federation, from the OIDC token that Vercel, Deno
+ * Deploy, GitHub Actions and others give to what runs there.
+ *
+ * @example
+ * ```ts
+ * import { getIdToken } from 'gcp-id-token/federation'
+ * import { getVercelOidcToken } from '@vercel/oidc'
+ *
+ * const token = await getIdToken({
+ *   provider: 'projects/123456789012/locations/global/workloadIdentityPools/vercel/providers/vercel',
+ *   serviceAccount: 'caller@my-project.iam.gserviceaccount.com',
+ *   subjectToken: getVercelOidcToken,
+ *   audience: 'https://my-service-abc123-ew.a.run.app'
+ * })
+ * ```
+ *
+ * @module
+ */
+import { checkType, readCredentials, readFields, unsupported } from './internal/credentials.ts'
+import type { CredentialJson } from './internal/credentials.ts'
+import { IdTokenError, redact } from './internal/errors.ts'
+import { getToken } from './internal/flight.ts'
+import { generateIdToken, readGoogleUrl, readTarget, readUniverse, requestAccessToken } from './internal/iam.ts'
+import { check } from './internal/options.ts'
+import type { CommonOptions } from './internal/options.ts'
+import { form } from './internal/request.ts'
+import type { Attempt } from './internal/request.ts'
+
+export { IdTokenError }
+export type { CommonOptions }
+export type { IdTokenErrorCode, IdTokenErrorDetails } from './internal/errors.ts'
+export type { TokenStore, WaitUntil } from './internal/options.ts'
+export type { Fetch } from './internal/request.ts'
+
+/** The OIDC token of the platform: a text, or a function that is asked for it at each exchange. */
+export type SubjectToken = string | ((providerAudience: string) => string | Promise<string>)
+
+/** The fields of an `external_account` JSON that matter here. */
+export interface ExternalAccount {
+  type: 'external_account'
+  /** The provider's full resource name, `//iam.googleapis.com/projects/…`. */
+  audience: string
+  /** Default: `urn:ietf:params:oauth:token-type:jwt`. */
+  subject_token_type?: string
+  /** Google's STS endpoint, held against its patterns. Default: `https://sts.googleapis.com/v1/token`. */
+  token_url?: string
+  /** Names the service account; only its host, held against Google's own, and the email are used. */
+  service_account_impersonation_url?: string
+  /** Never acted on: pass `subjectToken`. */
+  credential_source?: object
+  /** `googleapis.com`, where present. */
+  universe_domain?: string
+}
+
+/** What {@link getIdToken} takes. */
+export interface GetIdTokenOptions extends CommonOptions {
+  /** The provider: `projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`, or its URL. */
+  provider?: string
+  /** Instead of `provider`: the `external_account` JSON as an object, text, or base64 of it. */
+  credentials?: ExternalAccount | string
+  /** The email of the account to act as. Required with `provider`; the JSON mostly names it itself. */
+  serviceAccount?: string
+  /**
+   * The platform's OIDC token, or a function that gives it. The function is handed the audience that the provider
+   * accepts by default (`https://iam.googleapis.com/projects/…`), and its token is never kept. What it throws makes
+   * the call `unavailable`; what is no text is a `TypeError`.
+   */
+  subjectToken: SubjectToken
+  /**
+   * Whose tokens a `subjectToken` function gives. Needed when there is a `store`, or when the function stands for
+   * several identities; else a function stands for the deployment's own.
+   */
+  identity?: string
+  /** The universe to go to, if it is not `googleapis.com`; the credentials must say the same. */
+  universeDomain?: string
+}
+
+/**
+ * A Google-signed ID token of the service account that the platform's identity may act as. Two requests: the subject
+ * token is exchanged at STS, and what comes of it asks for the ID token.
+ *
+ * @param options provider or credentials, subject token, audience
+ * @returns the token, a JWT that is good for at least 30 seconds
+ * @throws {TypeError} an option is missing or of the wrong type
+ * @throws {IdTokenError} everything else; see its `code`
+ * @see https://cloud.google.com/iam/docs/workload-identity-federation
+ * @see https://www.rfc-editor.org/rfc/rfc8693 (token exchange)
+ * @example
+ * ```ts
+ * import { getIdToken } from 'gcp-id-token/federation'
+ * import { getVercelOidcToken } from '@vercel/oidc'
+ *
+ * const token = await getIdToken({
+ *   provider: 'projects/123456789012/locations/global/workloadIdentityPools/vercel/providers/vercel',
+ *   serviceAccount: 'caller@my-project.iam.gserviceaccount.com',
+ *   subjectToken: getVercelOidcToken,
+ *   audience: 'https://my-service-abc123-ew.a.run.app'
+ * })
+ * ```
+ */
+export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
+  const { subjectToken, serviceAccount, identity: whose = '' } = options
+  const json = readJson(options)
+  const { audience: provider, subject_token_type } = readFields(json, ['audience'], ['subject_token_type'])
+  const universe = readUniverse(json, options.universeDomain)
+  const isFunction = typeof subjectToken === 'function'
+  check(typeof whose === 'string', 'identity', 'a text')
+  check(whose || !isFunction || !options.store, 'identity', 'given where a subjectToken function meets a store')
+  const stsUrl = readStsUrl(json, universe)
+  const target = readTarget(json, universe, { serviceAccount })
+  const { url, email } = target
+  const parts = [stsUrl, url, provider, subject_token_type, whose, isFunction ? '' : subjectToken]
+  const identity = `federation ${parts.map((part) => `${part?.length}:${part}`)}`
+
+  async function exchange(attempt: Attempt, audience: string): Promise<unknown> {
+    const init = form({
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      audience: provider,
+      scope: 'https://www.googleapis.com/auth/cloud-platform',
+      requested_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      subject_token_type: subject_token_type ?? 'urn:ietf:params:oauth:token-type:jwt',
+      subject_token: await getSubjectToken(attempt, subjectToken, provider)
+    })
+    const accessToken = await requestAccessToken(attempt, stsUrl, init, advise)
+    return generateIdToken(attempt, target, accessToken, audience)
+  }
+
+  return getToken({ identity, endpoint: url, email, exchange }, options)
+}
+
+/** Pools and providers have names of small letters, digits and dashes. */
+const PROVIDER =
+  /^((https:)?\/\/iam\.googleapis\.com\/)?(projects\/\d+\/locations\/global\/workloadIdentityPools\/[\w-]+\/providers\/[\w-]+)$/
+
+/** The credentials that were given, or such as `provider` and `serviceAccount` make. */
+function readJson({ provider, credentials, serviceAccount, subjectToken }: GetIdTokenOptions): CredentialJson {
+  const isUsable = typeof subjectToken === 'function' || (typeof subjectToken === 'string' && subjectToken)
+  if (provider !== undefined) {
+    const [, , , name] = PROVIDER.exec(provider) ?? []
+    check(name, 'provider', 'projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER')
+    check(isUsable, 'subjectToken', TOKEN_KIND)
+    return { audience: `//iam.googleapis.com/${name}` }
+  }
+  const json = readCredentials(credentials)
+  checkType(json, 'external_account')
+  const { credential_source, service_account_impersonation_url } = json
+  if (subjectToken === undefined && credential_source) {
+    throw unsupported(`for a token from ${kindOf(credential_source)}, where this does not go`, 'Pass it as subjectToken')
+  }
+  check(isUsable, 'subjectToken', TOKEN_KIND)
+  if (!serviceAccount && service_account_impersonation_url == null) {
+    throw unsupported('without a service account, and only those have ID tokens', 'Pass serviceAccount')
+  }
+  return json
+}
+
+const TOKEN_KIND = 'a text that is not empty, or a function that gives one'
+
+/** What a `credential_source` is, by the field that it has. */
+function kindOf(source: object): string {
+  const kinds = [['environment_id', 'aws'], ['executable'], ['file'], ['url'], ['certificate']] as const
+  const [field, name = field] = kinds.find(([field]) => Object.hasOwn(source, field)) ?? ['elsewhere']
+  return name
+}
+
+function readStsUrl(json: CredentialJson, universe: string): string {
+  if (json.token_url == null) return `https://sts.${universe}/v1/token`
+  const { host, path } = readGoogleUrl(json, 'token_url', 'sts', universe)
+  return `https://${host}${path}`
+}
+
+/** The subject token, which no error may show from now on; a function is asked for it each time. */
+async function getSubjectToken(attempt: Attempt, subjectToken: SubjectToken, provider: string): Promise<string> {
+  let token: string
+  try {
+    // Providers take their own name as audience, with or without "https:"; platforms mostly want a URL.
+    token = typeof subjectToken === 'function' ? await subjectToken(provider.replace(/^\/\//, 'https://')) : subjectToken
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error)
+    throw new IdTokenError('unavailable', `subjectToken failed: ${redact(said, attempt.secrets)}`)
+  }
+  check(typeof token === 'string' && token, 'subjectToken', TOKEN_KIND)
+  attempt.secrets.push(token)
+  return token
+}
+
+function advise(reason: string, description: string): string | undefined {
+  return ADVICE.find(([sign]) => sign.test(`${reason} ${description}`))?.[1]
+}
+
+/** What STS's refusals mostly come from. */
+const ADVICE: readonly [sign: RegExp, hint: string][] = [
+  [/stale/, 'The subject token is too old: get one for each call, by a function'],
+  [/expected audience/, "Add the token's aud to the provider's allowed audiences"],
+  [/invalid_target|full resource name/, 'Check the provider: its project number, pool and name'],
+  [/attribute condition/, "The provider's attribute condition does not fit the token's claims"]
+]

@@ -1,0 +1,126 @@
+/**
+ * Google-signed OIDC ID tokens of another service account than the one whose key is at hand; also the road outside
+ * of `googleapis.com`, where the token endpoint gives none.
+ *
+ * @example
+ * ```ts
+ * import { getIdToken } from 'gcp-id-token/impersonation'
+ *
+ * const token = await getIdToken({
+ *   credentials: env.GOOGLE_KEY,
+ *   serviceAccount: 'caller@my-project.iam.gserviceaccount.com',
+ *   audience: 'https://my-service-abc123-ew.a.run.app'
+ * })
+ * ```
+ *
+ * @module
+ */
+import { checkType, readCredentials, readFields } from './internal/credentials.ts'
+import type { CredentialJson } from './internal/credentials.ts'
+import { IdTokenError } from './internal/errors.ts'
+import { getToken } from './internal/flight.ts'
+import { generateIdToken, readDelegates, readTarget, readUniverse, requestAccessToken } from './internal/iam.ts'
+import type { CommonOptions } from './internal/options.ts'
+import { form, timeAt } from './internal/request.ts'
+import type { Attempt } from './internal/request.ts'
+import { readServiceAccount, signJwt } from './internal/service-account.ts'
+import type { ServiceAccountKey } from './internal/service-account.ts'
+
+export { IdTokenError }
+export type { CommonOptions, ServiceAccountKey }
+export type { IdTokenErrorCode, IdTokenErrorDetails } from './internal/errors.ts'
+export type { TokenStore, WaitUntil } from './internal/options.ts'
+export type { Fetch } from './internal/request.ts'
+
+/** What `gcloud auth application-default login --impersonate-service-account=EMAIL` writes. */
+export interface ImpersonatedServiceAccount {
+  type: 'impersonated_service_account'
+  /** Names the account to act as; only its host, held against Google's own, and the email are used. */
+  service_account_impersonation_url: string
+  /** Emails or resource names of the accounts in between. */
+  delegates?: string[]
+  /** A service-account key, or an `authorized_user`. */
+  source_credentials: { [field: string]: unknown }
+  /** `googleapis.com`, where present. */
+  universe_domain?: string
+}
+
+/** What {@link getIdToken} takes. */
+export interface GetIdTokenOptions extends CommonOptions {
+  /** A service-account key, or gcloud's impersonation JSON: as an object, text, or base64 of it. */
+  credentials: ServiceAccountKey | ImpersonatedServiceAccount | string
+  /** The email of the account to act as. Required with a key; gcloud's JSON names it itself. */
+  serviceAccount?: string
+  /** Emails of the accounts in between, each of which may create tokens of the next. Default: the JSON's, or none. */
+  delegates?: string[]
+  /** Whether the token names the account's email, which Cloud Run needs to know the caller by. Default: `true`. */
+  includeEmail?: boolean
+  /** The universe to go to, if it is not `googleapis.com`; the credentials must say the same. */
+  universeDomain?: string
+}
+
+/**
+ * A Google-signed ID token of the service account that the credentials may act as.
+ *
+ * @param options credentials, audience, and the account to act as
+ * @returns the token, a JWT that is good for at least 30 seconds
+ * @throws {TypeError} an option is missing or of the wrong type
+ * @throws {IdTokenError} everything else; see its `code`
+ * @see https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateIdToken
+ * @example
+ * ```ts
+ * import { getIdToken } from 'gcp-id-token/impersonation'
+ *
+ * const token = await getIdToken({
+ *   credentials: env.GOOGLE_KEY,
+ *   serviceAccount: 'caller@my-project.iam.gserviceaccount.com',
+ *   audience: 'https://my-service-abc123-ew.a.run.app'
+ * })
+ * ```
+ */
+export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
+  const json = readCredentials(options.credentials)
+  const universe = readUniverse(json, options.universeDomain)
+  const isGcloud = json.type === 'impersonated_service_account'
+  const target = readTarget(json, universe, isGcloud ? { delegates: readDelegates(json), ...options } : options)
+  const { url, email, delegates, includeEmail } = target
+  const bearer = readBearer(isGcloud ? readCredentials(json.source_credentials) : json, universe)
+  const identity = `impersonation ${url} ${delegates} ${includeEmail} ${bearer.identity}`
+  const exchange = async (attempt: Attempt, audience: string) =>
+    generateIdToken(attempt, target, await bearer.get(attempt, url), audience)
+  return getToken({ identity, endpoint: url, email, exchange }, options)
+}
+
+/** Who acts: a key, whose signature is taken as it is, or a user, whose refresh token is traded first. */
+function readBearer(json: CredentialJson, universe: string): Bearer {
+  readUniverse(json, universe)
+  if (json.type === 'authorized_user') {
+    const { client_id, client_secret, refresh_token } = readFields(json, ['client_id', 'client_secret', 'refresh_token'])
+    const fields = { client_id, client_secret, refresh_token, grant_type: 'refresh_token' }
+    return {
+      identity: Object.values(fields).map((value) => `${value.length}:${value}`).join(),
+      get(attempt) {
+        attempt.secrets.push(client_secret, refresh_token)
+        return requestAccessToken(attempt, USER_ENDPOINT, form(fields))
+      }
+    }
+  }
+  checkType(json, 'service_account')
+  const account = readServiceAccount(json)
+  const claims = { sub: account.email, scope: 'https://www.googleapis.com/auth/iam' }
+  return {
+    identity: account.identity,
+    async get(attempt, url) {
+      const assertion = await signJwt(account, claims, timeAt(url))
+      attempt.secrets.push(assertion)
+      return assertion
+    }
+  }
+}
+
+const USER_ENDPOINT = 'https://oauth2.googleapis.com/token'
+
+interface Bearer {
+  readonly identity: string
+  get(attempt: Attempt, url: string): Promise<string>
+}

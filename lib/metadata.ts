@@ -1,0 +1,81 @@
+/**
+ * Google-signed OIDC ID tokens from the Compute metadata server: for code on Cloud Run, Cloud Functions, GCE, GKE.
+ *
+ * @example
+ * ```ts
+ * import { getIdToken } from 'gcp-id-token/metadata'
+ *
+ * const token = await getIdToken({ audience: 'https://my-service-abc123-ew.a.run.app' })
+ * ```
+ *
+ * @module
+ */
+import { IdTokenError } from './internal/errors.ts'
+import { getToken } from './internal/flight.ts'
+import type { CommonOptions } from './internal/options.ts'
+import { check, isEmail } from './internal/options.ts'
+import { send } from './internal/request.ts'
+import type { Attempt } from './internal/request.ts'
+
+export { IdTokenError }
+export type { CommonOptions }
+export type { IdTokenErrorCode, IdTokenErrorDetails } from './internal/errors.ts'
+export type { TokenStore, WaitUntil } from './internal/options.ts'
+export type { Fetch } from './internal/request.ts'
+
+/** What {@link getIdToken} takes. */
+export interface GetIdTokenOptions extends CommonOptions {
+  /** The email of an account that is attached here. Default: `default`. */
+  serviceAccount?: string
+  /** Host, with port if need be, of the metadata server or its emulator. Default: `metadata.google.internal`. */
+  host?: string
+  /** `full` adds facts about the virtual machine to the token. Default: the server's, `standard`. */
+  format?: 'standard' | 'full'
+  /** With `format: 'full'`, adds the licences of the machine's images. Default: `false`. */
+  licenses?: boolean
+}
+
+/**
+ * A Google-signed ID token of the service account that this code runs as.
+ *
+ * @param options the audience; the rest has defaults
+ * @returns the token, a JWT that is good for at least 30 seconds
+ * @throws {TypeError} an option is missing or of the wrong type
+ * @throws {IdTokenError} everything else; `unavailable` off Google Cloud
+ * @see https://cloud.google.com/compute/docs/instances/verifying-instance-identity
+ * @example
+ * ```ts
+ * import { getIdToken } from 'gcp-id-token/metadata'
+ *
+ * const token = await getIdToken({ audience: 'https://my-service-abc123-ew.a.run.app' })
+ * ```
+ */
+export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
+  const { serviceAccount = 'default', host = 'metadata.google.internal', format, licenses } = options
+  // What goes into the URL is held to characters that need no escaping there.
+  check(serviceAccount === 'default' || isEmail(serviceAccount), 'serviceAccount', 'an email or "default"')
+  check(/^([\w.-]+|\[[\da-f:]+\])(:\d+)?$/i.test(host), 'host', 'a host, with or without port')
+  check(!format || format === 'full' || format === 'standard', 'format', '"standard" or "full"')
+  check(!licenses || licenses === true, 'licenses', 'true or false')
+  const identity = JSON.stringify(['metadata', host, serviceAccount, format, licenses])
+  const endpoint = `http://${host}/computeMetadata/v1/instance/service-accounts/${serviceAccount}/identity`
+  const silence = `no metadata server answers at ${host}: is this running on Google Cloud?`
+
+  async function exchange(attempt: Attempt, audience: string): Promise<string> {
+    const query = new URLSearchParams({ audience })
+    if (format) query.set('format', format)
+    if (licenses) query.set('licenses', 'TRUE')
+    const init = { method: 'GET', headers: { 'metadata-flavor': 'Google' } }
+    const { text, headers } = await send(attempt, `${endpoint}?${query}`, init, advise)
+    // What lacks the header is some other server that has the address.
+    if (headers.get('metadata-flavor') === 'Google') return text.trim()
+    throw new IdTokenError('invalid_response', `no metadata server, but another one answers at ${host}`)
+  }
+
+  const email = serviceAccount === 'default' ? undefined : serviceAccount
+  return getToken({ identity, endpoint, email, silence, repeats: true, exchange }, options)
+}
+
+function advise(_reason: string, _description: string, status: number): string | undefined {
+  if (status === 404) return 'Usually this means that no service account is attached here, or not this one'
+}
