@@ -1,0 +1,56 @@
+import * as assert from 'uvu/assert'
+
+/** What the work is rejected with; `assert.throws` is for synchronous calls only. */
+export async function rejects(work: Promise<unknown>): Promise<any> {
+  const [error] = await work.then(() => [], (reason) => [reason])
+  if (!error) assert.unreachable('It should have been rejected')
+  return error
+}
+
+/** An `IdTokenError` of that code. By name, as the docs advise: this file may hold another copy of the class. */
+export async function fails(work: Promise<unknown>, code: string, ...patterns: RegExp[]): Promise<any> {
+  const error = await rejects(work)
+  assert.is(error.name, 'IdTokenError', `${error.stack}`)
+  assert.is(error.code, code, `${error.stack}`)
+  for (const pattern of patterns) assert.match(error.message, pattern)
+  return error
+}
+
+/** A caller's mistake: a native `TypeError` that says which option it is about. */
+export async function misused(work: Promise<unknown>, ...patterns: RegExp[]): Promise<void> {
+  const error = await rejects(work)
+  assert.instance(error, TypeError)
+  assert.is(error.name, 'TypeError')
+  for (const pattern of patterns) assert.match(error.message, pattern)
+}
+
+/** No 12 characters in a row of any of the secrets, wherever an error can be looked at. */
+export function showsNothingOf(error: any, ...secrets: string[]): void {
+  const shown = textsOf(error).join('\n')
+  for (const text of [shown, bare(shown)]) {
+    for (const secret of secrets.map(bare)) {
+      for (let i = 0; i + 12 <= secret.length; i++) {
+        const piece = secret.slice(i, i + 12)
+        if (text.includes(piece)) assert.unreachable(`The error shows "${piece}":\n${shown}`)
+      }
+    }
+  }
+}
+
+/** The base64 in a PEM block. */
+export function bodyOf(pem: string): string {
+  return bare(pem.replace(/-----[^-]+-----/g, ''))
+}
+
+/** Every property, own and inherited from the error's class, and all of the cause. */
+function textsOf(error: any): string[] {
+  if (typeof error !== 'object' || !error) return [String(error)]
+  const own = Object.getOwnPropertyNames(error).filter((name) => name !== 'cause')
+  const values = own.map((name) => (typeof error[name] === 'object' ? JSON.stringify(error[name]) : String(error[name])))
+  return [String(error), error.message, error.stack, JSON.stringify(error), ...values, ...textsOf(error.cause)]
+}
+
+/** Without line breaks, in whatever form: a key in pieces is a key, too. */
+function bare(text: string): string {
+  return text.replace(/\\[nr]|[\s\\]/g, '')
+}
