@@ -145,7 +145,11 @@ export const cases = {
     await silent.asked()
     const followers = await follow(scene)
     await busy.asked()
+    await sleep(800)
+    scene.costs(2)
     busy.answer(later())
+    await sleep(2500)
+    scene.costs(2)
     await scene.serves(leader, ...followers)
     await serveLater(scene)
     scene.costs(3)
@@ -196,9 +200,13 @@ export const cases = {
     await exchange.asked()
     await leader.leave()
     await exchange.dropped()
-    await scene.serves(...await follow(scene))
-    await serveLater(scene)
+    const [old] = await scene.serves(...await follow(scene))
     scene.costs(2)
+    await sleep(2000)
+    await serveOnly(scene, old, { waitUntil: 'function' })
+    await sleep(300)
+    await serveOther(scene, old, scene.call())
+    scene.costs(3)
   },
 
   async 'a refresh ahead dies, then the token does'(scene) {
@@ -257,8 +265,8 @@ async function serveLater(scene) {
 }
 
 /** Who comes meanwhile gets the token that is there. */
-async function serveOnly(scene, token) {
-  const served = await scene.serves(scene.call(), scene.call())
+async function serveOnly(scene, token, options) {
+  const served = await scene.serves(scene.call(options), scene.call(options))
   ok(served.every((one) => one === token), 'not the old token')
 }
 
@@ -280,5 +288,5 @@ function refusal() {
 
 /** Asks for a pause that is far longer than any back-off, so that what is to happen in the pause does. */
 function later() {
-  return new Response(null, { status: 503, headers: { 'retry-after': '3' } })
+  return new Response(null, { status: 503, headers: { 'retry-after': '4' } })
 }
