@@ -6,7 +6,7 @@ import { cp, mkdir, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
-/** Every script is started by npm, in the project's own folder; specs that import this are bundled elsewhere. */
+/** Where npm starts every script. (The place of this file is another one when a spec bundles it.) */
 export const root = process.cwd()
 
 export const readJson = (path) => JSON.parse(readFileSync(resolve(root, path), 'utf8'))
@@ -21,6 +21,16 @@ export const entries = Object.keys(manifest.exports ?? { '.': {} })
     return { path, name, specifier: manifest.name + path.slice(1), source: `lib/${name}.ts` }
   })
 
+/** The function, called once for the same arguments. */
+export function once(make) {
+  const made = new Map()
+  return (...args) => {
+    const key = args.join(' ')
+    if (!made.has(key)) made.set(key, make(...args))
+    return made.get(key)
+  }
+}
+
 /** Paths of the files below `folder` that `wanted` takes, in a fixed order. */
 export function findFiles(folder, wanted, skipped = ['node_modules']) {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((item) => {
@@ -30,10 +40,14 @@ export function findFiles(folder, wanted, skipped = ['node_modules']) {
   }).sort()
 }
 
-/** Runs a program to its end; what it printed comes back whatever its exit code was. */
-export function run(program, args, { cwd = root, ...options } = {}) {
+/**
+ * Runs a program to its end; what it printed comes back whatever its exit code was.
+ *
+ * @param {import('node:child_process').SpawnOptions} [options]
+ */
+export function run(program, args, options) {
   return new Promise((settle, fail) => {
-    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], ...options })
+    const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...options })
     const printed = { stdout: '', stderr: '' }
     for (const stream of ['stdout', 'stderr']) {
       child[stream].setEncoding('utf8').on('data', (text) => { printed[stream] += text })

@@ -16,7 +16,10 @@ function watched(suite, title) {
   }
   const hook = (add, name) => (handler) => add(guard(title, name, handler))
   // uvu drops what these two throw, or the tests that follow: it is told nothing, the host is.
-  const lastHook = (add, name) => (handler) => add((state) => guard(title, name, handler)(state).catch(() => {}))
+  const lastHook = (add, name) => (handler) => {
+    const guarded = guard(title, name, handler)
+    add((state) => guarded(state).catch(() => {}))
+  }
 
   return Object.assign(add, {
     only: (name, handler) => {

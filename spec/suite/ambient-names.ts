@@ -1,6 +1,6 @@
 /**
- * All that lib/ takes from its surroundings beyond the language itself (ES2022). A new name is a new demand on
- * every runtime: check each of them before it comes in here.
+ * All that lib/ takes from its surroundings beyond the language itself (ES2022).
+ * A new name is a new demand on every runtime: look at each of them before it comes in here.
  */
 export const ambientNames = [
   'AbortController',
@@ -18,9 +18,11 @@ export const ambientNames = [
   'atob',
   'btoa',
   'clearTimeout',
-  'crypto.subtle.digest',
-  'crypto.subtle.importKey',
-  'crypto.subtle.sign',
+  'crypto',
+  'crypto.subtle',
   'globalThis.fetch',
-  'setTimeout'
+  'setTimeout',
+  'subtle.digest',
+  'subtle.importKey',
+  'subtle.sign'
 ]

@@ -14,8 +14,9 @@ jsr.before(async () => {
 
 jsr('takes the package, and exactly these files', async () => {
   const { code, output } = await denoRun('publish', '--dry-run', '--allow-dirty')
-  assert.is(code, 0, output)
-  const listed = [...output.matchAll(/^\s+file:\/\/(\S+) \(/gm)].map(([, path]) => path!.slice(root.length + 1))
+  assert.ok(code === 0, output)
+  const urls = output.matchAll(/^\s+file:\/\/(\S+) \(/gm)
+  const listed = [...urls].map(([, path]) => path!.slice(root.length + 1))
   const { include } = JSON.parse(readFileSync('jsr.json', 'utf8')).publish
   const expected = [...findFiles('lib', () => true), ...include.filter((path: string) => path !== 'lib')]
   assert.equal(listed.sort(), expected.sort())
@@ -24,7 +25,7 @@ jsr('takes the package, and exactly these files', async () => {
 for (const { source } of entries) {
   jsr(`finds ${source} documented`, async () => {
     const { code, output } = await denoRun('doc', '--lint', source)
-    assert.is(code, 0, output)
+    assert.ok(code === 0, output)
   })
 }
 
