@@ -78,6 +78,7 @@ for (const [name, advice] of Object.entries(refusals)) {
     assert.match(error.message, reason)
     assert.match(error.message, description!)
     assert.match(error.message, String(status))
+    assert.not.match(error.message, '..')
     if (advice) assert.match(error.hint, advice)
     assert.is(google.requests.length, 1)
   })

@@ -1,0 +1,162 @@
+import { getIdToken } from 'gcp-id-token'
+import fc from 'fast-check'
+import { decodeJwt } from 'jose'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { bodyOf, showsNothingOf } from './support/errors.ts'
+import { setUpWith } from './support/google.ts'
+import * as keys from './support/keys.ts'
+
+// Whatever happens to a text: a token comes of it, or an error that has a name and tells no secret.
+const test = suite('properties')
+
+type Change = (text: string) => string
+
+const coatsOfPem: Change[] = [
+  (pem) => pem.replaceAll('\n', '\\n'),
+  (pem) => pem.replaceAll('\n', '\r\n'),
+  (pem) => pem.replaceAll('\n', ' '),
+  (pem) => pem.replaceAll('\n', '\t'),
+  (pem) => pem.replaceAll('\n', ''),
+  (pem) => pem.replaceAll('\n', '\n    '),
+  (pem) => pem.replaceAll('\\', '\\\\'),
+  (pem) => `"${pem}"`,
+  (pem) => `'${pem}'`,
+  (pem) => `${pem},`,
+  (pem) => `\uFEFF${pem}`,
+  (pem) => ` \n${pem}\t `,
+  (pem) => `Bag Attributes\n    friendlyName: key\n${pem}`
+]
+
+const coatsOfJson: Change[] = [
+  (json) => JSON.stringify(json),
+  (json) => `'${json}'`,
+  (json) => ` \n${json}\r\n\t`,
+  (json) => `\uFEFF${json}`,
+  (json) => base64(json),
+  (json) => base64(json).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+]
+
+test('PEM is read through all its coats, in any order', () => {
+  const worn = fc.tuple(fc.constantFrom(keys.rsa, keys.pkcs1), wear(coatsOfPem, 5), fc.boolean())
+  return holds(60, worn, async ([pem, change, encoded]) => {
+    const private_key = encoded ? base64(change(pem)) : change(pem)
+    assert.is(await outcome({ private_key }), 'token')
+  })
+})
+
+test('JSON is read through all its coats, in any order', () =>
+  holds(60, fc.tuple(wear(coatsOfJson, 4), fc.boolean(), fc.boolean()), async ([change, pretty, raw]) => {
+    const json = JSON.stringify({ ...(await scene).key }, null, pretty ? 2 : 0)
+    assert.is(await outcome(change(raw ? json.replaceAll('\\n', '\n') : json)), 'token')
+  }))
+
+test('damaged PEM makes a token or an error with a name', () =>
+  holds(200, fc.tuple(fc.constantFrom(keys.rsa, keys.pkcs1), damage()), async ([pem, change]) => {
+    assert.match(await outcome({ private_key: change(pem) }), /^(token|invalid_key|invalid_credentials|rejected)$/)
+  }))
+
+test('damaged DER makes a token or an error with a name', () =>
+  holds(200, fc.tuple(fc.constantFrom(keys.rsa, keys.pkcs1), damage(binary)), async ([pem, change]) => {
+    const private_key = pem.replace(/(?<=KEY-----\n)[^-]+/, (body) => btoa(change(atob(body))))
+    assert.match(await outcome({ private_key }), /^(token|invalid_key|rejected)$/)
+  }))
+
+test('damaged JSON makes a token or an error with a name', () =>
+  holds(200, fc.tuple(fc.option(wear(coatsOfJson, 2)), damage()), async ([wear, change]) => {
+    const json = JSON.stringify((await scene).key)
+    const text = change(wear ? wear(json) : json)
+    if (!text.trim()) return
+    const named = /^(token|invalid_credentials|unsupported_credentials|invalid_key|rejected)$/
+    assert.match(await outcome(text), named)
+  }))
+
+test('any text is an error with a name', () =>
+  holds(100, fc.string({ unit: 'binary', minLength: 1 }), async (text) => {
+    if (!text.trim()) return
+    assert.is(await outcome(text), 'invalid_credentials')
+    assert.is(await outcome({ private_key: text }), 'invalid_key')
+  }))
+
+test('any JSON is an error with a name', () =>
+  holds(100, fc.dictionary(fc.constantFrom(...FIELDS), fc.jsonValue({ maxDepth: 1 })), async (fields) => {
+    const named = /^(invalid_credentials|unsupported_credentials|invalid_key)$/
+    assert.match(await outcome(JSON.stringify(fields)), named)
+    assert.match(await outcome(fields as {}, {}), named)
+  }))
+
+test('any audience is the token\'s, as it stands', () =>
+  holds(60, fc.string({ unit: 'binary', minLength: 1 }), async (audience) => {
+    const { options } = await scene
+    if (!audience.trim()) return // Google takes blanks for nothing
+    assert.is(decodeJwt(await getIdToken({ ...options, audience, forceRefresh: true })).aud, audience)
+  }))
+
+test('a damaged answer makes a token or an error with a name', () =>
+  holds(100, fc.tuple(damage(), fc.boolean()), async ([change, refused]) => {
+    const { google } = await scene
+    let token = ''
+    google.next('token', async ({ text }, answer) => {
+      const { id_token } = JSON.parse(await (await answer()).text())
+      token = id_token
+      const refusal = { error: 'invalid_grant', error_description: new URLSearchParams(text).get('assertion') }
+      return new Response(change(JSON.stringify(refused ? refusal : { id_token })), { status: refused ? 400 : 200 })
+    })
+    assert.match(await outcome({}, undefined, () => token), /^(token|invalid_response|unavailable|rejected)$/)
+  }))
+
+test.run()
+
+const FIELDS = [
+  'type', 'client_email', 'private_key', 'private_key_id', 'token_uri', 'universe_domain', '__proto__', 'toString'
+]
+
+const scene = setUpWith(keys.rsa)
+let calls = 0
+
+/** `token`, or the code of the error, which tells neither the key nor what was sent and given. */
+async function outcome(change: object | string, base?: object, given = () => ''): Promise<string> {
+  const { google, key, options } = await scene
+  const credentials: any = typeof change === 'string' ? change : { ...(base ?? key), ...change }
+  const sent = google.requests.length
+  try {
+    await getIdToken({ ...options, credentials, audience: `${++calls}` })
+    return 'token'
+  } catch (error: any) {
+    assert.is(error.name, 'IdTokenError', `${error.stack}`)
+    const assertions = google.requests.slice(sent).map(({ form }) => form.assertion ?? '')
+    showsNothingOf(error, bodyOf(keys.rsa), bodyOf(keys.pkcs1), ...assertions, given())
+    return error.code
+  }
+}
+
+function holds<T>(numRuns: number, values: fc.Arbitrary<T>, predicate: (value: T) => Promise<void>): Promise<void> {
+  return fc.assert(fc.asyncProperty(values, predicate), { numRuns })
+}
+
+/** Some of the changes, one after the other. */
+function wear(changes: Change[], maxLength: number): fc.Arbitrary<Change> {
+  const some = fc.array(fc.constantFrom(...changes), { maxLength })
+  return some.map((chosen) => (text) => chosen.reduce((worn, change) => change(worn), text))
+}
+
+const binary = fc.string({ unit: fc.nat(255).map((byte) => String.fromCharCode(byte)), maxLength: 4 })
+const words = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 4 }),
+  fc.constantFrom('\n', '\\', '"', '\'', '=', '-', 'A', '{', '}', '\0', '-----', '-----BEGIN ', '-----END ', '\\u0000')
+)
+
+/** A few places where characters are lost, changed or put in, or all of the rest is gone. */
+function damage(insertions: fc.Arbitrary<string> = words): fc.Arbitrary<Change> {
+  const place = fc.double({ min: 0, max: 1, noNaN: true })
+  const lost = fc.oneof({ weight: 9, arbitrary: fc.nat(8) }, { weight: 1, arbitrary: fc.constant(Infinity) })
+  const edits = fc.array(fc.tuple(place, lost, insertions), { minLength: 1, maxLength: 3 })
+  return edits.map((chosen) => (text) => chosen.reduce((damaged, [where, count, inserted]) => {
+    const at = Math.floor(where * damaged.length)
+    return damaged.slice(0, at) + inserted + damaged.slice(at + count)
+  }, text))
+}
+
+function base64(text: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
+}
