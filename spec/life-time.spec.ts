@@ -80,6 +80,17 @@ test('never more than its whole life, whatever Date says', async (scene) => {
   await servedFor(scene, 3570 * SECOND)
 })
 
+test('a clock that leapt ahead is set right by the next answer, even if that brings the same token', async (scene) => {
+  const { ask, clock, google } = scene
+  const token = await ask()
+  google.always('token', faults.body(() => ({ id_token: token })))
+  clock.error = 3580 * SECOND
+  assert.is(await ask(), token)
+  assert.is(google.requests.length, 2)
+  await servedFor(scene, 3370 * SECOND)
+  assert.is(google.requests.filter(({ status }) => status === 200).length, 2)
+})
+
 const good: Record<string, object> = {
   'no email': { email: undefined },
   'a life of 65 minutes': { exp: 1_800_003_900 },
