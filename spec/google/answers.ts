@@ -12,7 +12,7 @@ export function html(status: number, body: string, headers: HeadersInit = {}): R
 }
 
 /** The page of Google's front end, where nobody behind it answered. */
-export function errorPage(status: 404 | 500 | 502 | 503, path = '/'): Response {
+export function errorPage(status: 403 | 404 | 500 | 502 | 503, path = '/', more = ''): Response {
   const [title, text] = PAGES[status]
   return html(status, `<!DOCTYPE html>
 <html lang=en>
@@ -21,7 +21,7 @@ export function errorPage(status: 404 | 500 | 502 | 503, path = '/'): Response {
   <title>Error ${status} (${title})!!1</title>
   <a href=//www.google.com/><span id=logo aria-label=Google></span></a>
   <p><b>${status}.</b> <ins>That's an error.</ins>
-  <p>${text.replace('PATH', escaped(path))}  <ins>That's all we know.</ins>
+  <p>${text.replace('PATH', () => escaped(path))}${more}  <ins>That's all we know.</ins>
 `)
 }
 
@@ -45,6 +45,7 @@ const RETRY = 'The server encountered a temporary error and could not complete y
   '<p>Please try again in 30 seconds.'
 
 const PAGES = {
+  403: ['Forbidden', 'Your client does not have permission to get URL <code>PATH</code> from this server.'],
   404: ['Not Found', 'The requested URL <code>PATH</code> was not found on this server.'],
   500: ['Server Error', 'The server encountered an error and could not complete your request.' +
     '<p>If the problem persists, please report your problem and mention this error message.'],

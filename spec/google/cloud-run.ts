@@ -1,28 +1,17 @@
 import type { JWTPayload } from 'jose'
 import { runPage } from './answers.ts'
-import type { SigningKeys } from './signing-keys.ts'
-import { isGranted, isServiceAccount } from './world.ts'
-import type { Member, Role, World } from './world.ts'
+import { LOOPBACK, isGranted, isServiceAccount } from './world.ts'
+import type { Member, Role, Service, World } from './world.ts'
 
-/** A private service on Cloud Run, and Google's front end before it. */
-export interface Service {
-  url: string
-  /** All URLs that Cloud Run gives the service: each is an audience that it takes. */
-  urls: string[]
-  customAudiences: string[]
-  handler(request: Request): Response | Promise<Response>
-}
-
-export async function frontEnd(
-  world: World, keys: SigningKeys, service: Service, request: Request
-): Promise<Response> {
+/** Google's front end before a service. */
+export async function frontEnd(world: World, service: Service, request: Request): Promise<Response> {
   const { pathname } = new URL(request.url)
   if (isGranted(world, INVOKER, ['allUsers'], service.url)) return served(service, request)
 
   const header = HEADERS.find(name => request.headers.has(name))
   const token = header && /^bearer +(\S+)$/i.exec(request.headers.get(header)!)?.[1]
   if (!header || !token) return runPage(403, pathname)
-  const claims = await keys.verify(token, world.now()).catch(() => undefined)
+  const claims = await world.keys.verify(token, world.now()).catch(() => undefined)
   if (!claims || !isAudience(world, service, request, claims)) return runPage(401, pathname)
   if (!isGranted(world, INVOKER, members(claims), service.url)) return runPage(403, pathname)
 
@@ -51,7 +40,7 @@ function isAudience(world: World, service: Service, request: Request, { aud, ema
   if (service.customAudiences.includes(aud)) return true
   if (aud === GCLOUD) return typeof email === 'string' && !isServiceAccount(email)
   const { hostname, origin } = new URL(request.url)
-  const urls = /^(127\.0\.0\.1|localhost|\[::1\])$/.test(hostname) ? [...service.urls, origin] : service.urls
+  const urls = LOOPBACK.test(hostname) ? [...service.urls, origin] : service.urls
   return urls.some(url => aud === url || aud === `${url}/` ||
     (world.settings.audienceWithPath && aud.startsWith(`${url}/`)))
 }

@@ -53,7 +53,8 @@ test('quote the assertion as Google once did', async () => {
 
 test('redirect as fetch was told to be redirected', async () => {
   const google = createGoogle()
-  google.hosts.set('elsewhere.example', ({ request, text }) => new Response(`${request.method} ${text}`))
+  const { hosts } = google.world
+  hosts.set('elsewhere.example', ({ request, text }) => new Response(`${request.method} ${text}`))
   google.always('certs', faults.redirect('https://elsewhere.example/', 307))
   const post = { method: 'POST', body: 'secret' }
   assert.is(await (await google.fetch(URL_OF_CERTS, post)).text(), 'POST secret')

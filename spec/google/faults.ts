@@ -1,6 +1,6 @@
 import { errorPage, html, json, sorryPage } from './answers.ts'
-import { refuse, tokenErrors } from './token-endpoint.ts'
-import type { Refusal } from './token-endpoint.ts'
+import { refuse, tokenErrors } from './token-errors.ts'
+import type { Refusal } from './token-errors.ts'
 import { ConnectionLost } from './wire.ts'
 import type { Call } from './wire.ts'
 

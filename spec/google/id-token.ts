@@ -1,14 +1,14 @@
 import { ISSUER } from './signing-keys.ts'
-import type { SigningKeys } from './signing-keys.ts'
 import { seconds } from './world.ts'
 import type { Account, World } from './world.ts'
 
 /** An ID token with the claims that every source has in common under the source's own. */
 export function issueIdToken(
-  world: World, keys: SigningKeys, lifetime: number, claims: Record<string, unknown>
+  world: World, lifetime: number, claims: Record<string, unknown>
 ): Promise<string> {
   const iat = seconds(world) - world.settings.idTokenAge
-  return keys.sign({ exp: iat + lifetime, iat, iss: ISSUER, ...claims, ...world.settings.idTokenClaims })
+  const common = { exp: iat + lifetime, iat, iss: ISSUER }
+  return world.keys.sign({ ...common, ...claims, ...world.settings.idTokenClaims })
 }
 
 /** What the token endpoint says of an account. */

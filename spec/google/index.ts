@@ -1,30 +1,33 @@
-import { errorPage, json } from './answers.ts'
-import { frontEnd } from './cloud-run.ts'
-import type { Service } from './cloud-run.ts'
+import { generateKeyPair } from 'jose'
+import { json } from './answers.ts'
 import type { Fault } from './faults.ts'
 import { emailClaims, issueIdToken } from './id-token.ts'
+import { newIssuer } from './issuer.ts'
+import type { Issuer } from './issuer.ts'
 import { digits, letters } from './random.ts'
+import { route } from './router.ts'
+import type { Endpoint } from './router.ts'
 import { freshPair, newAccount, newKeyFile, pooledPair } from './service-account.ts'
 import type { KeyFile } from './service-account.ts'
-import { ISSUER, signingKeys } from './signing-keys.ts'
+import { signingKeys } from './signing-keys.ts'
 import type { SigningKeys } from './signing-keys.ts'
-import { tokenEndpoint } from './token-endpoint.ts'
-import { ConnectionLost, fetchThrough, seen } from './wire.ts'
-import type { Answer, Call, Seen } from './wire.ts'
+import { fetchThrough, seen } from './wire.ts'
+import type { Seen } from './wire.ts'
 import { defaults } from './world.ts'
-import type { Account, Role, Settings, World } from './world.ts'
+import type { Account, Machine, Provider, Role, Service, Settings, World } from './world.ts'
 
 export { faults } from './faults.ts'
-export { tokenErrors } from './token-endpoint.ts'
-export type { Account, Fault, KeyFile, Seen, Service, Settings }
-
-/** Every place that can be asked, and that faults can stand before. */
-export type Endpoint = 'token' | 'certs' | 'run' | 'other'
+export { iamErrors, notFound } from './iam-credentials.ts'
+export { stsErrors } from './sts.ts'
+export { tokenErrors } from './token-errors.ts'
+export type { Account, Endpoint, Fault, Issuer, KeyFile, Machine, Provider, Seen, Service, Settings }
 
 export interface GoogleOptions {
   /** The local clock, in milliseconds; Google's is `settings.clockOffset` seconds ahead of it. */
   now?: () => number
   settings?: Partial<Settings>
+  /** Where Google is at home beside `googleapis.com`. */
+  universes?: string[]
 }
 
 export interface ServiceOptions {
@@ -35,6 +38,14 @@ export interface ServiceOptions {
   handler?: Service['handler']
 }
 
+export interface UserFile {
+  type: 'authorized_user'
+  client_id: string
+  client_secret: string
+  refresh_token: string
+  universe_domain: string
+}
+
 export function createGoogle(options: GoogleOptions = {}): Google {
   return new Google(options)
 }
@@ -42,38 +53,59 @@ export function createGoogle(options: GoogleOptions = {}): Google {
 /** A Google of one's own: ask it through `fetch`, or put the server of `server.ts` around `handle`. */
 export class Google {
   readonly settings: Settings
-  readonly world: World
   readonly keys: SigningKeys = signingKeys()
-  readonly services: Service[] = []
-  /** Whoever else is to be found on this internet, by hostname. */
-  readonly hosts: Map<string, Answer> = new Map()
+  readonly world: World
   /** All that was asked, in order. */
   readonly requests: Seen[] = []
-  #keysMade = 0
   readonly #queued = new Map<Endpoint, Fault[]>()
   readonly #standing = new Map<Endpoint, Fault>()
+  #keysMade = 0
 
-  constructor({ now = Date.now, settings = {} }: GoogleOptions) {
+  constructor({ now = () => Date.now(), settings = {}, universes = [] }: GoogleOptions) {
     this.settings = { ...defaults, ...settings }
     this.world = {
       now: () => now() + this.settings.clockOffset * 1000,
+      keys: this.keys,
       accounts: new Map(),
       accessTokens: new Map(),
+      refreshTokens: new Map(),
+      providers: [],
       grants: [],
+      services: [],
+      issuers: [],
+      hosts: new Map(),
+      universes: ['googleapis.com', ...universes],
+      machine: undefined,
       settings: this.settings
     }
   }
 
   /** A service account without a key. */
-  createAccount(name: string = `sa-${letters(6)}`, projectId: string = `project-${letters(6)}`): Account {
-    const account = newAccount(name, projectId)
+  createAccount(name: string = `sa-${letters(6)}`, universe: string = 'googleapis.com'): Account {
+    const account = newAccount(name, `project-${letters(6)}`, universe)
     this.world.accounts.set(account.email, account)
     return account
   }
 
   /** A service account's key file, parsed; makes the account too, if none is given. */
   async createKey(account: Account = this.createAccount(), { fresh = false } = {}): Promise<KeyFile> {
-    return newKeyFile(account, await (fresh ? freshPair() : pooledPair(this.#keysMade++)))
+    return newKeyFile(account, await (fresh ? freshPair() : this.#nextPair()))
+  }
+
+  /** What `gcloud auth application-default login` leaves of a user. */
+  createUser(email: string): UserFile {
+    const clientId = `${digits(12)}-${letters(32)}.apps.googleusercontent.com`
+    const clientSecret = `GOCSPX-${letters(28)}`
+    const refreshToken = `1//0${letters(60)}`
+    const login = { email, uniqueId: digits(21), clientId, clientSecret, reauthNeeded: false }
+    this.world.refreshTokens.set(refreshToken, login)
+    return {
+      type: 'authorized_user',
+      client_id: clientId,
+      client_secret: clientSecret,
+      refresh_token: refreshToken,
+      universe_domain: 'googleapis.com'
+    }
   }
 
   /** A service that only `invokers` may call; unless told otherwise it says what reached it. */
@@ -82,22 +114,47 @@ export class Google {
     const url = `https://${name}-${letters(10)}-uc.a.run.app`
     const urls = [url, `https://${name}-${digits(12)}.us-central1.run.app`]
     const service = { url, urls, customAudiences, handler }
-    this.services.push(service)
+    this.world.services.push(service)
     for (const invoker of invokers) {
       this.grant(/^[^:]+@/.test(invoker) ? `serviceAccount:${invoker}` : invoker, 'roles/run.invoker', url)
     }
     return service
   }
 
-  /** An ID token of the account, as the token endpoint would give it, with claims of one's own on top. */
-  issueIdToken(account: Account, audience: string, claims: Record<string, unknown> = {}): Promise<string> {
-    return issueIdToken(this.world, this.keys, this.settings.idTokenLifetime, {
-      ...emailClaims(account, audience), ...claims
-    })
+  /** From now on there is a metadata server, as on Google Cloud; without an account it knows none. */
+  runOnGoogleCloud(account?: Account, kind: Machine['kind'] = 'serverless'): Machine {
+    const named = { id: digits(19), name: `machine-${letters(6)}`, zone: 'us-central1-a' }
+    return this.world.machine = { kind, account, ...named, kept: new Map() }
   }
 
+  /** An issuer of subject tokens that workload identity federation can trust. */
+  async createIssuer(url: string, alg: 'RS256' | 'ES256' = 'RS256'): Promise<Issuer> {
+    const newPair = () => alg === 'RS256' ? this.#nextPair() : generateKeyPair(alg)
+    const issuer = await newIssuer(url, this.world.now, alg, newPair)
+    this.world.issuers.push(issuer)
+    return issuer
+  }
+
+  /** A provider of a pool of its own, which trusts the issuer. */
+  createProvider(issuer: Issuer, options: Partial<Provider> = {}): Provider {
+    const pool = `projects/${digits(12)}/locations/global/workloadIdentityPools/pool-${letters(4)}`
+    const name = `${pool}/providers/provider-${letters(4)}`
+    const defaults = { name, issuer: issuer.url, audiences: [], disabled: false, condition: () => true }
+    const provider = { ...defaults, ...options }
+    this.world.providers.push(provider)
+    return provider
+  }
+
+  /** On an account (its email) or a service (its URL). */
   grant(member: string, role: Role, resource: string): void {
     this.world.grants.push({ member, role, resource })
+  }
+
+  /** An ID token of the account, as the token endpoint would give it, with claims of one's own on top. */
+  issueIdToken(account: Account, audience: string, claims: Record<string, unknown> = {}): Promise<string> {
+    return issueIdToken(this.world, this.settings.idTokenLifetime, {
+      ...emailClaims(account, audience), ...claims
+    })
   }
 
   /** These faults stand in a row before the endpoint's next answers. */
@@ -117,9 +174,9 @@ export class Google {
 
   /** One request, answered by whoever its URL names: by host, and on loopback by path. */
   async handle(request: Request, init?: RequestInit): Promise<Response> {
-    const url = new URL(request.url)
-    const [endpoint, answer] = this.#route(url)
-    const call = { request, url, text: endpoint === 'run' ? '' : await request.text() }
+    const [endpoint, answer] = route(this.world, request)
+    const text = endpoint === 'run' ? '' : await request.text()
+    const call = { request, url: new URL(request.url), text }
     const entry = seen(endpoint, call, init)
     this.requests.push(entry)
 
@@ -131,71 +188,13 @@ export class Google {
     return response
   }
 
-  #route({ hostname, origin, pathname }: URL): [Endpoint, Answer] {
-    const other = this.hosts.get(hostname)
-    if (other) return ['other', other]
-    const isLocal = LOOPBACK.test(hostname)
-    const found = this.#places.find(({ host, path }) => (isLocal || host === hostname) && path === pathname)
-    if (found) return [found.endpoint, found.answer]
-    const service = isLocal ? this.services[0] : this.services.find(({ urls }) => urls.includes(origin))
-    if (service) return ['run', ({ request }) => frontEnd(this.world, this.keys, service, request)]
-    if (isLocal || GOOGLE.test(hostname)) return ['other', ({ url }) => errorPage(404, url.pathname)]
-    return ['other', () => { throw new ConnectionLost() }]
+  #nextPair(): Promise<CryptoKeyPair> {
+    return pooledPair(this.#keysMade++)
   }
-
-  readonly #places: Place[] = [
-    place('token', 'oauth2.googleapis.com', '/token', call => this.#token(call)),
-    place('token', 'www.googleapis.com', '/oauth2/v4/token', call => this.#token(call)),
-    place('token', 'accounts.google.com', '/o/oauth2/token', call => this.#token(call)),
-    place('certs', 'www.googleapis.com', '/oauth2/v3/certs', () => this.#jwks()),
-    place('certs', 'www.googleapis.com', '/oauth2/v1/certs', () => this.#certificates()),
-    place('certs', 'accounts.google.com', '/.well-known/openid-configuration', discovery)
-  ]
-
-  #token(call: Call): Promise<Response> {
-    return tokenEndpoint(this.world, this.keys, call)
-  }
-
-  async #jwks(): Promise<Response> {
-    return json(200, await this.keys.jwks(), CACHED)
-  }
-
-  async #certificates(): Promise<Response> {
-    return json(200, await this.keys.certificates(), CACHED)
-  }
-}
-
-const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])$/
-
-const GOOGLE = /\.(googleapis\.com|google\.com|run\.app)$/
-
-const CACHED = { 'cache-control': 'public, max-age=21600, must-revalidate, no-transform' }
-
-function place(endpoint: Endpoint, host: string, path: string, answer: Answer): Place {
-  return { endpoint, host, path, answer }
-}
-
-function discovery(): Response {
-  return json(200, {
-    issuer: ISSUER,
-    authorization_endpoint: 'https://accounts.google.com/o/oauth2/v2/auth',
-    token_endpoint: 'https://oauth2.googleapis.com/token',
-    jwks_uri: 'https://www.googleapis.com/oauth2/v3/certs',
-    response_types_supported: ['code', 'token', 'id_token'],
-    subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: ['RS256']
-  }, CACHED)
 }
 
 /** What reached the service, so that a spec can look. */
 async function mirror(request: Request): Promise<Response> {
   const { method, url, headers } = request
   return json(200, { method, url, headers: Object.fromEntries(headers), body: await request.text() })
-}
-
-interface Place {
-  endpoint: Endpoint
-  host: string
-  path: string
-  answer: Answer
 }

@@ -17,12 +17,13 @@ export interface KeyFile {
   universe_domain: string
 }
 
-export function newAccount(name: string, projectId: string): Account {
+export function newAccount(name: string, projectId: string, universe: string): Account {
   return {
     email: `${name}@${projectId}.iam.gserviceaccount.com`,
     uniqueId: digits(21),
     projectId,
     projectNumber: digits(12),
+    universe,
     keys: [],
     disabled: false
   }
@@ -41,11 +42,22 @@ export async function newKeyFile(account: Account, pair: CryptoKeyPair): Promise
     client_email: account.email,
     client_id: account.uniqueId,
     auth_uri: 'https://accounts.google.com/o/oauth2/auth',
-    token_uri: 'https://oauth2.googleapis.com/token',
+    token_uri: `https://oauth2.${account.universe}/token`,
     auth_provider_x509_cert_url: 'https://www.googleapis.com/oauth2/v1/certs',
     client_x509_cert_url: CERTIFICATES + encodeURIComponent(account.email),
-    universe_domain: 'googleapis.com'
+    universe_domain: account.universe
   }
+}
+
+/** The key that Google itself keeps for an account, to sign for those who may. */
+export async function systemKey(account: Account): Promise<{ id: string, privateKey: CryptoKey }> {
+  if (!account.systemKey) {
+    const { publicKey, privateKey } = await freshPair()
+    const id = hex(20)
+    account.keys.push({ id, publicKey, disabled: false })
+    account.systemKey = { id, privateKey }
+  }
+  return account.systemKey
 }
 
 /**

@@ -1,11 +1,13 @@
 import { base64url, compactVerify } from 'jose'
+import { issueAccessToken } from './access-token.ts'
 import { errorPage, json } from './answers.ts'
 import { emailClaims, issueIdToken } from './id-token.ts'
-import { letters } from './random.ts'
-import type { SigningKeys } from './signing-keys.ts'
+import { refreshGrant } from './refresh-grant.ts'
+import { refuse, tokenErrors } from './token-errors.ts'
+import type { Refusal } from './token-errors.ts'
 import { formOf } from './wire.ts'
 import type { Call } from './wire.ts'
-import { seconds } from './world.ts'
+import { findAccount, seconds } from './world.ts'
 import type { Account, AccountKey, World } from './world.ts'
 
 export const TOKEN_URL = 'https://oauth2.googleapis.com/token'
@@ -16,64 +18,16 @@ export const TOKEN_URLS: readonly string[] = [
   'https://accounts.google.com/o/oauth2/token'
 ]
 
-const TIME_FRAME = 'Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable ' +
-  'timeframe. Check your iat and exp values'
-const UNAUTHORIZED = 'Client is unauthorized to retrieve access tokens using this method, ' +
-  'or client not authorized for any of the scopes requested.'
-
-/** Every answer of the token endpoint but a token; those of its own checks first, in their order. */
-export const tokenErrors = {
-  badStructure: refusal(400, 'invalid_request', 'Bad Request'),
-  badSignature: refusal(400, 'invalid_grant', 'Invalid JWT Signature.'),
-  unknownAccount: refusal(400, 'invalid_grant', 'Invalid grant: account not found'),
-  disabledClient: refusal(401, 'disabled_client', 'The OAuth client was disabled.'),
-  noIat: refusal(400, 'invalid_grant', 'Invalid JWT: iat (issued at) is not set.'),
-  noExp: refusal(400, 'invalid_grant', 'Invalid JWT: exp (expiration time) is not set.'),
-  badTime: refusal(400, 'invalid_grant', `${TIME_FRAME} in the JWT claim.`),
-  noAudience: refusal(400, 'invalid_scope', 'Invalid OAuth scope or ID token audience provided.'),
-  badAudience: refusal(400, 'invalid_grant', 'Invalid JWT: Failed audience check.'),
-  unauthorizedClient: refusal(401, 'unauthorized_client', UNAUTHORIZED),
-  badSubject: refusal(400, 'invalid_request', 'Invalid impersonation "sub" field'),
-
-  noVerifier: refusal(400, 'invalid_grant', 'Invalid JWT: No valid verifier found for issuer.'),
-  badEmail: refusal(400, 'invalid_grant', 'Not a valid email or user ID.'),
-  deletedAccount: refusal(400, 'invalid_grant', 'The account has been deleted'),
-  olderBadTime: refusal(400, 'invalid_grant',
-    `${TIME_FRAME} and use a clock with skew to account for clock differences between systems.`),
-  olderBadAudience: refusal(400, 'invalid_grant',
-    'Invalid JWT: Failed audience check. The right audience is https://www.googleapis.com/oauth2/v4/token'),
-  accessDenied: refusal(403, 'access_denied', 'Requested client not authorized.'),
-  adminPolicy: refusal(400, 'admin_policy_enforced', 'Access is restricted by your administrator.'),
-  deletedClient: refusal(401, 'deleted_client', 'The OAuth client was deleted.'),
-  invalidClient: refusal(401, 'invalid_client', 'The OAuth client was not found.'),
-  revokedToken: refusal(400, 'invalid_grant', 'Token has been expired or revoked.'),
-  reauthNeeded: refusal(400, 'invalid_grant', 'reauth related error (invalid_rapt)'),
-
-  internalFailure: refusal(500, 'internal_failure'),
-  backendError: refusal(500, 'internal_failure', 'Backend Error'),
-  serverError: refusal(500, 'server_error'),
-  temporarilyUnavailable: refusal(503, 'temporarily_unavailable'),
-  rateLimited: refusal(429, 'rate_limit_exceeded')
-} as const
-
-export interface Refusal {
-  status: number
-  error: string
-  description?: string
-}
-
-export function refuse({ status, error, description }: Refusal, headers: HeadersInit = {}): Response {
-  return json(status, { error, ...description !== undefined && { error_description: description } }, headers)
-}
-
-export async function tokenEndpoint(world: World, keys: SigningKeys, call: Call): Promise<Response> {
+export async function tokenEndpoint(world: World, call: Call): Promise<Response> {
   if (call.request.method !== 'POST') return errorPage(404, call.url.pathname)
   const form = formOf(call)
   const grantType = form.get('grant_type') ?? ''
   if (grantType === 'urn:ietf:params:oauth:grant-type:jwt-bearer') {
-    return jwtBearer(world, keys, call.url.origin + call.url.pathname, form.get('assertion') ?? '')
+    return jwtBearer(world, call.url.origin + call.url.pathname, form.get('assertion') ?? '')
   }
-  return refuse(refusal(400, 'unsupported_grant_type', `Invalid grant_type: ${grantType}`))
+  if (grantType === 'refresh_token') return refreshGrant(world, form)
+  const description = `Invalid grant_type: ${grantType}`
+  return refuse({ status: 400, error: 'unsupported_grant_type', description })
 }
 
 /** The claims of an assertion, or the first of the checks that it fails. */
@@ -82,7 +36,7 @@ export async function checkAssertion(world: World, endpoint: string, assertion: 
   if (!parts) return { refusal: tokenErrors.badStructure }
   const { header, claims } = parts
 
-  const account = world.accounts.get(String(claims.iss))
+  const account = findAccount(world, 'googleapis.com', String(claims.iss))
   const key = await verifiedBy(assertion, header, candidates(world, account, header.kid))
   if (key === 'nobody') return { refusal: tokenErrors.badSignature }
   if (!account || key === 'no candidate') return { refusal: tokenErrors.unknownAccount }
@@ -100,28 +54,19 @@ export async function checkAssertion(world: World, endpoint: string, assertion: 
   return { account, claims }
 }
 
-export function issueAccessToken(
-  world: World, kind: 'a0' | 'c' | 'd', member: string, scopes: string[], lifetime?: number
-): string {
-  const token = `ya29.${kind}.${letters(120)}`
-  const expires = world.now() + (lifetime ?? world.settings.accessTokenLifetime) * 1000
-  world.accessTokens.set(token, { member, scopes, expires })
-  return token
-}
-
-async function jwtBearer(world: World, keys: SigningKeys, url: string, assertion: string): Promise<Response> {
+async function jwtBearer(world: World, url: string, assertion: string): Promise<Response> {
   const { refusal, account, claims: asked } = await checkAssertion(world, url, assertion)
   if (refusal) return refuse(refusal)
   // Scopes that nobody knows are no error: the real endpoint takes them for an ID token's audience.
   const scopes = String(asked.scope).trim().split(/ +/)
   if (!isText(asked.target_audience) && scopes.every(isKnownScope)) {
-    const access_token = issueAccessToken(world, 'c', `serviceAccount:${account.email}`, scopes)
-    const expires_in = world.settings.accessTokenLifetime - 1
-    return json(200, { access_token, expires_in, token_type: 'Bearer' })
+    const lifetime = world.settings.accessTokenLifetime
+    const access_token = issueAccessToken(world, 'c', [`serviceAccount:${account.email}`], scopes, lifetime)
+    return json(200, { access_token, expires_in: lifetime - 1, token_type: 'Bearer' })
   }
   const audience = isText(asked.target_audience) ? asked.target_audience : asked.scope
   const claims = emailClaims(account, audience)
-  return json(200, { id_token: await issueIdToken(world, keys, world.settings.idTokenLifetime, claims) })
+  return json(200, { id_token: await issueIdToken(world, world.settings.idTokenLifetime, claims) })
 }
 
 /** The keys that may have signed: the issuer's own, or for an unknown issuer whose key the `kid` names. */
@@ -190,10 +135,6 @@ function isText(value: unknown): value is string {
 
 function isKnownScope(scope: string): boolean {
   return /^(https:\/\/www\.googleapis\.com\/auth\/[\w.-]+|openid|email|profile)$/.test(scope)
-}
-
-function refusal(status: number, error: string, description?: string): Refusal {
-  return description === undefined ? { status, error } : { status, error, description }
 }
 
 type Json = Record<string, unknown>

@@ -1,10 +1,25 @@
+import type { Issuer } from './issuer.ts'
+import type { SigningKeys } from './signing-keys.ts'
+import type { Answer } from './wire.ts'
+
 /** What all parts of the local Google share: its clock, its accounts, and the tokens that it gave out. */
 export interface World {
   /** Google's own time, in milliseconds. */
   now(): number
+  keys: SigningKeys
   accounts: Map<string, Account>
   accessTokens: Map<string, AccessToken>
+  refreshTokens: Map<string, UserLogin>
+  providers: Provider[]
   grants: Grant[]
+  services: Service[]
+  issuers: Issuer[]
+  /** Whoever else is to be found on this internet, by hostname. */
+  hosts: Map<string, Answer>
+  /** Where Google is at home. */
+  universes: string[]
+  /** What the metadata server speaks for; without it there is none. */
+  machine: Machine | undefined
   settings: Settings
 }
 
@@ -13,7 +28,9 @@ export interface Account {
   uniqueId: string
   projectId: string
   projectNumber: string
+  universe: string
   keys: AccountKey[]
+  systemKey?: { id: string, privateKey: CryptoKey }
   disabled: boolean
 }
 
@@ -23,13 +40,52 @@ export interface AccountKey {
   disabled: boolean
 }
 
-/** Who a bearer is: `serviceAccount:…`, `user:…` or `principal://iam.googleapis.com/…`. */
+/** Who a bearer is: `serviceAccount:…`, `user:…`, `principal://iam.googleapis.com/…` and the like. */
 export type Member = string
 
 export interface AccessToken {
-  member: Member
+  members: Member[]
   scopes: string[]
   expires: number
+}
+
+/** A private service on Cloud Run. */
+export interface Service {
+  url: string
+  /** All URLs that Cloud Run gives the service: each is an audience that it takes. */
+  urls: string[]
+  customAudiences: string[]
+  handler(request: Request): Response | Promise<Response>
+}
+
+export interface UserLogin {
+  email: string
+  uniqueId: string
+  clientId: string
+  clientSecret: string
+  /** An administrator asks for a password now and then. */
+  reauthNeeded: boolean
+}
+
+/** A provider of a workload identity pool. */
+export interface Provider {
+  /** `projects/…/locations/global/workloadIdentityPools/…/providers/…` */
+  name: string
+  issuer: string
+  /** Where none are listed, the provider's own name is the audience. */
+  audiences: string[]
+  disabled: boolean
+  condition(claims: Record<string, unknown>): boolean
+}
+
+export interface Machine {
+  kind: 'compute' | 'serverless'
+  account: Account | undefined
+  zone: string
+  id: string
+  name: string
+  /** Tokens that are handed out again, and when they end. */
+  kept: Map<string, { text: string, expires: number }>
 }
 
 export interface Grant {
@@ -64,6 +120,14 @@ export interface Settings {
   /** Put over the claims of every ID token; `undefined` takes a claim away. */
   idTokenClaims: Record<string, unknown>
   accessTokenLifetime: number
+  /** The metadata server hands out the same token until so little of it is left. */
+  keptUntil: number
+  /** The metadata server of Compute Engine names the email in `format=standard` as well. */
+  standardEmail: boolean
+  /** Documented, though longer ones were seen to be taken. */
+  longestSubjectToken: number
+  /** Subject tokens whose `iat` is older are stale, however long they live. */
+  oldestSubjectToken: number
   /** Cloud Run takes an `aud` with a path, as Tasks and Scheduler write it. */
   audienceWithPath: boolean
 }
@@ -79,11 +143,28 @@ export const defaults: Settings = {
   idTokenAge: 0,
   idTokenClaims: {},
   accessTokenLifetime: 3600,
+  keptUntil: 300,
+  standardEmail: false,
+  longestSubjectToken: 48 * 3600,
+  oldestSubjectToken: Infinity,
   audienceWithPath: false
 }
 
+export const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])$/
+
 export function seconds(world: World): number {
   return Math.floor(world.now() / 1000)
+}
+
+/** The universe that a hostname belongs to; on loopback it may be any. */
+export function universeOf(world: World, hostname: string): string | undefined {
+  return world.universes.find(universe => hostname.endsWith(`.${universe}`))
+}
+
+/** An account by its email or unique id. */
+export function findAccount(world: World, universe: string | undefined, id: string): Account | undefined {
+  const found = world.accounts.get(id) ?? [...world.accounts.values()].find(({ uniqueId }) => uniqueId === id)
+  return universe === undefined || found?.universe === universe ? found : undefined
 }
 
 export function isGranted(world: World, roles: Role[], members: Member[], resource: string): boolean {
