@@ -5,6 +5,7 @@
 export const ambientNames = [
   'AbortController',
   'AbortSignal',
+  'AesGcmParams',
   'BufferSource',
   'CryptoKey',
   'Headers',
@@ -19,10 +20,14 @@ export const ambientNames = [
   'btoa',
   'clearTimeout',
   'crypto',
+  'crypto.getRandomValues',
   'crypto.subtle',
   'globalThis.fetch',
   'setTimeout',
+  'subtle.decrypt',
+  'subtle.deriveKey',
   'subtle.digest',
+  'subtle.encrypt',
   'subtle.importKey',
   'subtle.sign'
 ]

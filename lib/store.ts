@@ -1,0 +1,159 @@
+/**
+ * Stores in which isolates share tokens, so that thousands of them make a few exchanges an hour. Hand one to
+ * `getIdToken` as `store`.
+ *
+ * @example
+ * ```ts
+ * import { getIdToken } from 'gcp-id-token'
+ * import { workersKvStore } from 'gcp-id-token/store'
+ *
+ * export default {
+ *   async fetch(request, env, ctx) {
+ *     const store = workersKvStore(env.TOKENS, { secret: env.TOKENS_SECRET })
+ *     const audience = 'https://my-service-abc123-ew.a.run.app'
+ *     const token = await getIdToken({ credentials: env.GOOGLE_KEY, audience, store, waitUntil: ctx })
+ *     return fetch(audience, { headers: { authorization: `Bearer ${token}` } })
+ *   }
+ * }
+ * ```
+ *
+ * @module
+ */
+import { fromBase64, toBase64url } from './internal/base64.ts'
+import { check } from './internal/options.ts'
+import type { TokenStore } from './internal/options.ts'
+
+export type { TokenStore }
+
+/** What {@link encryptedStore} and {@link workersKvStore} take. */
+export interface StoreOptions {
+  /**
+   * Random text of at least 32 characters that all isolates share, as `openssl rand -base64 32` makes it. Keep
+   * it as you keep keys: with it, whoever reads the store reads tokens. With another one, all that it holds is
+   * a miss.
+   */
+  secret: string
+}
+
+/** The part of a Workers KV namespace that {@link workersKvStore} uses; its binding fits. */
+export interface KvNamespace {
+  /** The value under the key, or null. */
+  get(key: string): Promise<string | null>
+  /** Keeps the value for `expirationTtl` seconds. */
+  put(key: string, value: string, options: { expirationTtl: number }): Promise<unknown>
+}
+
+/**
+ * A store in which names and values tell nothing: around whatever keeps texts by name for a time.
+ *
+ * Whoever reads it learns when tokens are written and how long they are, nothing else. Whoever writes to it
+ * can cause a miss, or at worst put back an older token of the same identity and audience that is still valid.
+ *
+ * Two keys come from the secret by HKDF-SHA-256. Names are HMAC-SHA-256, values AES-256-GCM with a random IV;
+ * the version of this format and what the name stands for are authenticated with them.
+ *
+ * @param store where texts are kept
+ * @param options the secret
+ * @returns the store for `getIdToken`; it can be made in the global scope of Cloudflare Workers
+ * @throws {TypeError} the store or the secret is missing, or the secret is too short
+ * @see https://www.rfc-editor.org/rfc/rfc5869
+ * @see https://doi.org/10.6028/NIST.SP.800-38D
+ * @example
+ * ```ts
+ * import { encryptedStore } from 'gcp-id-token/store'
+ *
+ * const kv = await Deno.openKv()
+ * const store = encryptedStore({
+ *   get: async (key) => (await kv.get<string>(['id-token', key])).value,
+ *   set: (key, value, { ttl }) => kv.set(['id-token', key], value, { expireIn: ttl * 1000 })
+ * }, { secret: Deno.env.get('TOKENS_SECRET')! })
+ * ```
+ */
+export function encryptedStore(store: TokenStore, { secret }: StoreOptions): TokenStore {
+  check(typeof store?.set === 'function', 'store', 'a TokenStore: is it bound?')
+  const isSafe = typeof secret === 'string' && secret.length >= 32
+  check(isSafe, 'secret', 'text of at least 32 characters: is it bound?')
+  // Settled keys only: on Cloudflare Workers, a promise of a request that is gone would never settle.
+  let keys: Keys | undefined
+  return {
+    async get(key) {
+      const [names, values] = (keys ??= await deriveKeys(secret))
+      const sealed = await store.get(await nameOf(key, names))
+      try {
+        const bytes = fromBase64(sealed!.split(VERSION)[1]!) as Uint8Array<ArrayBuffer>
+        const iv = bytes.subarray(0, IV_LENGTH)
+        const value = await crypto.subtle.decrypt(aesGcm(iv, key), values, bytes.subarray(IV_LENGTH))
+        return new TextDecoder().decode(value)
+      } catch {
+        // Whatever was not encrypted for this key with this secret is a miss.
+      }
+    },
+    async set(key, value, options) {
+      const [names, values] = (keys ??= await deriveKeys(secret))
+      const iv = crypto.getRandomValues(new Uint8Array(IV_LENGTH))
+      const sealed = await crypto.subtle.encrypt(aesGcm(iv, key), values, encode(value))
+      // Twelve bytes are sixteen characters of base64 and no rest, so the two parts are base64 as one.
+      const text = VERSION + toBase64url(iv) + toBase64url(new Uint8Array(sealed))
+      await store.set(await nameOf(key, names), text, options)
+    }
+  }
+}
+
+/**
+ * An {@link encryptedStore} in Workers KV, which shows a new token everywhere within about a minute.
+ *
+ * @param namespace the binding
+ * @param options the secret
+ * @returns the store for `getIdToken`; it can be made in the global scope
+ * @throws {TypeError} the namespace is not bound, or the secret is missing or too short
+ * @see https://developers.cloudflare.com/kv/concepts/how-kv-works/
+ * @example
+ * ```ts
+ * import { env } from 'cloudflare:workers'
+ * import { workersKvStore } from 'gcp-id-token/store'
+ *
+ * const store = workersKvStore(env.TOKENS, { secret: env.TOKENS_SECRET })
+ * ```
+ */
+export function workersKvStore(namespace: KvNamespace, options: StoreOptions): TokenStore {
+  check(typeof namespace?.put === 'function', 'namespace', 'a KV namespace: is it bound?')
+  const store: TokenStore = {
+    get: (key) => namespace.get(key),
+    set: (key, value, { ttl }) => namespace.put(key, value, { expirationTtl: Math.max(ttl, LEAST_TTL) })
+  }
+  return encryptedStore(store, options)
+}
+
+/** KV refuses less: https://developers.cloudflare.com/kv/api/write-key-value-pairs/#expiring-keys */
+const LEAST_TTL = 60
+/** Is part of both keys, stands before every value, and is authenticated with it. */
+const VERSION = 'v1.'
+/** What GCM is made for; at random, one key is good for 2^32 of them (NIST SP 800-38D section 8.3). */
+const IV_LENGTH = 12
+
+/** Keys for names and for values, which no caller can export. */
+async function deriveKeys(secret: string): Promise<Keys> {
+  const source = await crypto.subtle.importKey('raw', encode(secret), 'HKDF', false, ['deriveKey'])
+  const derive = (name: string, ...usages: ('sign' | 'encrypt' | 'decrypt')[]) => {
+    const info = encode(`gcp-id-token ${VERSION}${name}`)
+    const hkdf = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info }
+    return crypto.subtle.deriveKey(hkdf, source, { name, hash: 'SHA-256', length: 256 }, false, usages)
+  }
+  return [await derive('HMAC', 'sign'), await derive('AES-GCM', 'encrypt', 'decrypt')]
+}
+
+async function nameOf(key: string, names: CryptoKey): Promise<string> {
+  return toBase64url(new Uint8Array(await crypto.subtle.sign('HMAC', names, encode(key))))
+}
+
+/** With the key as associated data, a value under another's name does not decrypt. */
+function aesGcm(iv: BufferSource, key: string): AesGcmParams {
+  return { name: 'AES-GCM', iv, additionalData: encode(VERSION + key) }
+}
+
+function encode(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text)
+}
+
+/** Plain data in every runtime, so that requests may share them. */
+type Keys = readonly [names: CryptoKey, values: CryptoKey]
