@@ -29,9 +29,9 @@ export function readFields<Required extends string, Optional extends string = ne
   optional: readonly Optional[] = []
 ): { [field in Required]: string } & { [field in Optional]?: string | null } {
   const missing = required.filter((field) => json[field] == null || json[field] === '')
-  if (missing.length) throw invalid(`lack ${missing.join(' and ')}`)
+  if (missing.length) throw invalidCredentials(`lack ${missing.join(' and ')}`)
   for (const field of [...required, ...optional]) {
-    if (json[field] != null && typeof json[field] !== 'string') throw invalid(`have a ${field} that is no text`)
+    if (json[field] != null && typeof json[field] !== 'string') throw invalidCredentials(`have a ${field} that is no text`)
   }
   return json as ReturnType<typeof readFields<Required, Optional>>
 }
@@ -75,15 +75,15 @@ const MOST_WRAPPINGS = 5
 
 function unwrap(text: string): CredentialJson {
   for (let wrapping = 0; wrapping < MOST_WRAPPINGS; wrapping++) {
-    if (text.length > LONGEST_TEXT) throw invalid('are longer than 64 KiB')
+    if (text.length > LONGEST_TEXT) throw invalidCredentials('are longer than 64 KiB')
     text = text.trim() // takes a byte order mark, too
     if (text.startsWith('{')) return parseObject(text)
     if (/^["']/.test(text)) text = unquote(text)
     else if (text.includes('-----BEGIN ')) {
-      throw invalid('are only a PEM block', 'Pass the whole JSON file, or { client_email, private_key }')
+      throw invalidCredentials('are only a PEM block', 'Pass the whole JSON file, or { client_email, private_key }')
     } else text = textFromBase64(text) ?? ''
   }
-  throw invalid('are neither JSON nor base64 of it')
+  throw invalidCredentials('are neither JSON nor base64 of it')
 }
 
 function parseObject(text: string): CredentialJson {
@@ -91,7 +91,7 @@ function parseObject(text: string): CredentialJson {
 }
 
 function fail(text: string): never {
-  throw invalid(text.endsWith('}') ? 'are not valid JSON' : `are JSON cut short after ${text.length} characters`)
+  throw invalidCredentials(text.endsWith('}') ? 'are not valid JSON' : `are JSON cut short after ${text.length} characters`)
 }
 
 /** JSON.parse without its error, which quotes the text. */
@@ -117,6 +117,6 @@ function unquote(text: string): string {
   return typeof inner === 'string' ? inner : text.slice(1, -1)
 }
 
-function invalid(what: string, hint?: string): IdTokenError {
+function invalidCredentials(what: string, hint?: string): IdTokenError {
   return new IdTokenError('invalid_credentials', `credentials ${what}`, { hint })
 }

@@ -63,7 +63,7 @@ export class IdTokenError extends Error {
 
   /** Made by this package; apps only catch it. */
   constructor(code: IdTokenErrorCode, message: string, details: IdTokenErrorDetails = {}) {
-    super(details.hint ? `${message}. ${details.hint}` : message)
+    super(details.hint ? `${message.replace(/\.$/, '')}. ${details.hint}` : message)
     Object.assign(this, { code })
     for (const [name, value] of Object.entries(details)) {
       if (value) Object.assign(this, { [name]: value })

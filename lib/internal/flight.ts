@@ -125,7 +125,7 @@ async function fly(
       token = await requestToken(source, settings, announce)
       if (storeKey) writing = writeStore(store, storeKey, token)
     }
-    keep(key, token, flight.forced ? before : undefined, store && !source.repeats ? SPREAD : 0)
+    keep(key, token, flight.forced, before, store && !source.repeats ? SPREAD : 0)
     outcome = { text: token.text }
   } catch (error) {
     outcome = { error }
@@ -160,10 +160,13 @@ async function writeStore(store: TokenStore, key: string, { text, end }: Token):
   await within(STORE_PATIENCE, attempt(() => store.set(key, text, { ttl })))
 }
 
-/** Into memory with a token, unless one that ends later got there meanwhile; `replaced` must go in any case. */
-function keep(key: string, token: Token, replaced: HeldToken | undefined, spread: number): void {
+/** Into memory with a token, unless one that ends later is there; what a forced flight found must go in any case. */
+function keep(key: string, token: Token, forced: boolean, before: HeldToken | undefined, spread: number): void {
   const held = tokens.get(key)
-  if (held && held !== replaced && held.exp >= token.exp) return postponeRefresh(held)
+  if (held && !(token.exp > held.exp || (forced && (held === before || token.exp === held.exp)))) {
+    if (held.text === token.text) held.end = token.end // what we know of the time may be better now
+    return postponeRefresh(held)
+  }
   tokens.set(key, { ...token, refresh: refreshTime(token, spread * -Math.log(Math.random())) })
 }
 
@@ -190,7 +193,8 @@ async function attempt<T>(call: () => T): Promise<Awaited<T> | undefined> {
 
 /** A token in memory. */
 interface HeldToken extends Token {
-  /** From then on by our clock, a refresh is due; plain data, like all that requests share. */
+  end: number
+  /** From then on, by our clock, a refresh is due. */
   refresh: number
 }
 

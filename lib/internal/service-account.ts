@@ -25,6 +25,8 @@ export interface ServiceAccount {
   readonly email: string
   readonly keyId: string | null | undefined
   readonly tokenUri: string | null | undefined
+  /** As it was given. */
+  readonly privateKey: string
   readonly pkcs8: Uint8Array
   /** Everything above, so that no two accounts, keys or endpoints share one. */
   readonly identity: string
@@ -34,25 +36,20 @@ export interface ServiceAccount {
 
 /** The account of a service-account JSON; one that was seen before costs no parsing. */
 export function readServiceAccount(json: CredentialJson): ServiceAccount {
-  const known = accounts.get(json.private_key as string)
-  if (
-    known &&
-    known.email === json.client_email &&
-    known.keyId === json.private_key_id &&
-    known.tokenUri === json.token_uri
-  ) {
-    return known
-  }
+  // Looked up by what is short, held against the key itself: who knows only an email and a key id gets nothing.
+  const name = `${json.client_email} ${json.private_key_id} ${json.token_uri}`
+  const known = accounts.get(name)
+  if (known && known.privateKey === json.private_key) return known
   const {
     client_email: email,
-    private_key,
+    private_key: privateKey,
     private_key_id: keyId,
     token_uri: tokenUri
   } = readFields(json, ['client_email', 'private_key'], ['private_key_id', 'token_uri'])
-  const pkcs8 = readPrivateKey(private_key)
+  const pkcs8 = readPrivateKey(privateKey)
   const identity = JSON.stringify(['key', email, keyId, tokenUri, toBase64url(pkcs8)])
-  const account = { email, keyId, tokenUri, pkcs8, identity }
-  accounts.set(private_key, account)
+  const account = { email, privateKey, keyId, tokenUri, pkcs8, identity }
+  accounts.set(name, account)
   return account
 }
 

@@ -21,14 +21,14 @@ export const LEAST_LIFE = 30_000
  */
 export function readToken(text: unknown, audience: string, source: Origin): Token {
   const { aud, email, iat, exp } = readClaims(text)
-  if (aud !== audience) throw invalid('is for another audience')
-  if (source.email && email !== undefined && email !== source.email) throw invalid('is of another account')
+  if (aud !== audience) throw invalidToken('is for another audience')
+  if (source.email && email !== undefined && email !== source.email) throw invalidToken('is of another account')
   const life = (exp - iat) * 1000
   if (!Number.isFinite(iat) || !Number.isFinite(exp) || life <= 0 || life > LONGEST_LIFE) {
-    throw invalid('has an iat and exp that make no sense')
+    throw invalidToken('has an iat and exp that make no sense')
   }
   const left = Math.min(exp * 1000 - timeAt(source.endpoint), life)
-  if (left < LEAST_LIFE) throw invalid('is too old')
+  if (left < LEAST_LIFE) throw invalidToken('is too old')
   return { text: text as string, iat, exp, end: Date.now() + left }
 }
 
@@ -41,10 +41,10 @@ function readClaims(text: unknown): { [name in 'aud' | 'email' | 'iat' | 'exp']:
   try {
     if (parts.length === 3) return Object(JSON.parse(textFromBase64(parts[1]!)!))
   } catch {}
-  throw invalid(text ? 'is not a JWT' : 'is missing')
+  throw invalidToken(text ? 'is not a JWT' : 'is missing')
 }
 
-function invalid(what: string): IdTokenError {
+function invalidToken(what: string): IdTokenError {
   return new IdTokenError('invalid_response', `The ID token ${what}`)
 }
 
