@@ -119,7 +119,9 @@ async function attempt(job, work) {
 }
 
 function account({ spec, subject, runtime }, { failures, printed, ...counts }) {
-  for (const sums of [totals, bySubject[`${subject}, ${runtime}`] ??= noCounts(), bySpec[spec] ??= noCounts()]) {
+  bySpec[spec] ??= noCounts()
+  bySubject[`${subject}, ${runtime}`] ??= noCounts()
+  for (const sums of [totals, bySpec[spec], bySubject[`${subject}, ${runtime}`]]) {
     for (const key of Object.keys(sums)) sums[key] += counts[key]
   }
   for (const { where, text } of failures) {

@@ -1,8 +1,7 @@
 // The package as npm would publish it.
 
-import { readFileSync } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -20,7 +19,7 @@ published.before(async () => {
   folder = join(work, 'package')
 })
 
-published('holds exactly these files', async () => {
+published('holds exactly these files', () => {
   const modules = findFiles('lib', () => true).map((path: string) => path.slice('lib/'.length, -'.ts'.length))
   const expected = [
     'LICENSE',
@@ -30,13 +29,13 @@ published('holds exactly these files', async () => {
     'dist/single.ts',
     ...modules.flatMap((name: string) => [`dist/${name}.js`, `dist/${name}.d.ts`])
   ]
-  const items = await readdir(folder, { recursive: true, withFileTypes: true })
+  const items = readdirSync(folder, { recursive: true, withFileTypes: true })
   const paths = items.filter((item) => item.isFile()).map((item) => join(item.path, item.name))
   assert.equal(paths.sort(), expected.map((path) => join(folder, path)).sort())
 })
 
 published('is the same byte for byte when it is built again', async () => {
-  await mkdir(join(work, 'again'))
+  mkdirSync(join(work, 'again'))
   const again = await pack(join(work, 'again'))
   assert.ok(readFileSync(again).equals(readFileSync(tarball)))
 })
@@ -45,6 +44,16 @@ published('satisfies publint', () => passes('publint', tarball, '--strict'))
 
 published('has types that each kind of import finds', () => {
   return passes('attw', tarball, '--profile', 'node16', '--ignore-rules', 'cjs-resolves-to-esm')
+})
+
+published('has types that lead to files which are there', () => {
+  // TypeScript since 5.0 follows `./x.ts` to x.d.ts, which hides the mistake from attw.
+  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.d.ts')) continue
+    for (const [, path] of readFileSync(join(folder, file), 'utf8').matchAll(/(?:from |import\()'(\..*?)'/g)) {
+      assert.ok(existsSync(join(folder, dirname(file), path!)), `${file} imports ${path}`)
+    }
+  }
 })
 
 published('fits its budgets', async () => {
