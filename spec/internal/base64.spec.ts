@@ -1,0 +1,80 @@
+import fc from 'fast-check'
+import { base64url } from 'jose'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { fromBase64, textFromBase64, toBase64url } from '../../lib/internal/base64.ts'
+
+const test = suite('base64')
+
+// RFC 4648 section 10: text, and its base64.
+const vectors: [text: string, base64: string][] = [
+  ['', ''],
+  ['f', 'Zg=='],
+  ['fo', 'Zm8='],
+  ['foo', 'Zm9v'],
+  ['foob', 'Zm9vYg=='],
+  ['fooba', 'Zm9vYmE='],
+  ['foobar', 'Zm9vYmFy']
+]
+
+for (const [text, base64] of vectors) {
+  test(`RFC 4648: "${text}"`, () => {
+    assert.is(toBase64url(text), base64.replaceAll('=', ''))
+    assert.is(toBase64url(new TextEncoder().encode(text)), base64.replaceAll('=', ''))
+    assert.is(textFromBase64(base64), text)
+    assert.is(textFromBase64(base64.replaceAll('=', '')), text)
+  })
+}
+
+test('RFC 7515 appendix C', () => {
+  const bytes = Uint8Array.of(3, 236, 255, 224, 193)
+  assert.is(toBase64url(bytes), 'A-z_4ME')
+  for (const text of ['A-z_4ME', 'A-z_4ME=', 'A+z/4ME=', 'A-z/4ME', ' A+\n z/\r\n4\tME = ']) {
+    assert.equal([...fromBase64(text)!], [...bytes])
+  }
+})
+
+test('bytes come out as jose writes them, and as they went in', () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(80), (bytes, at) => {
+    const text = toBase64url(bytes)
+    assert.is(text, base64url.encode(bytes))
+    const inLines = `${text.slice(0, at)}\r\n${text.slice(at)}`
+    for (const written of [text, inLines, btoa(String.fromCharCode(...bytes))]) {
+      assert.equal([...fromBase64(written)!], [...bytes])
+    }
+  }))
+})
+
+test('text is UTF-8', () => {
+  fc.assert(fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+    assert.is(toBase64url(text), base64url.encode(text))
+    assert.is(textFromBase64(toBase64url(text)), text)
+  }))
+})
+
+test('text of any kind makes bytes or nothing', () => {
+  fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => {
+    const bytes = fromBase64(text)
+    assert.ok(bytes === undefined || ArrayBuffer.isView(bytes))
+  }))
+})
+
+test('what is no base64 is nothing', () => {
+  for (const text of ['*', 'Zm9v!', 'Z', 'Zm9vY', 'Zm9v.Zm9v', '日本', '\0\0\0\0', 'Zg\\n==']) {
+    assert.is(fromBase64(text), undefined, text)
+    assert.is(textFromBase64(text), undefined, text)
+  }
+})
+
+test('a view is read from where it starts', () => {
+  const whole = Uint8Array.of(9, 9, 102, 111, 111, 9)
+  assert.is(toBase64url(whole.subarray(2, 5)), 'Zm9v')
+})
+
+test('a hundred thousand bytes are no trouble', () => {
+  const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => i * 7)
+  assert.is(toBase64url(bytes), base64url.encode(bytes))
+  assert.is(fromBase64(toBase64url(bytes))!.join(), bytes.join())
+})
+
+test.run()
