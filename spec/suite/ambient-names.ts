@@ -10,6 +10,7 @@ export const ambientNames = [
   'CryptoKey',
   'Headers',
   'ReadableStream',
+  'Request',
   'RequestInit',
   'Response',
   'TextDecoder',

@@ -1,0 +1,211 @@
+/**
+ * A `fetch` that authorizes itself: each request carries a Google-signed ID token for the service that it goes to.
+ *
+ * @example
+ * ```ts
+ * import { authorizedFetch } from 'gcp-id-token/fetch'
+ * import { getIdToken } from 'gcp-id-token/metadata'
+ *
+ * const fetch = authorizedFetch(getIdToken)
+ * const response = await fetch('https://my-service-abc123-ew.a.run.app/orders')
+ * ```
+ *
+ * @module
+ */
+import { check } from './internal/options.ts'
+
+/** What {@link authorizedFetch} takes beside the source of its tokens. */
+export interface AuthorizedFetchOptions {
+  /**
+   * The `aud` of the tokens, where it is not the origin of the URL: for Cloud Functions (1st gen) the function's
+   * URL, for IAP the OAuth client id. Default: the origin of each request's URL, as Cloud Run takes it.
+   *
+   * @see https://cloud.google.com/run/docs/authenticating/service-to-service
+   */
+  audience?: string
+  /**
+   * Where tokens may go, such as `https://api.example.com`; a request to elsewhere is a `TypeError`, and nothing is
+   * sent. Default: the origin of `audience`, which therefore must be a URL; without an `audience`, everywhere, as
+   * the token is then good for no other place than the one that it goes to.
+   */
+  origins?: readonly string[]
+  /**
+   * The header for the token. Default: `auto`, which is `Authorization`, or `X-Serverless-Authorization` where the
+   * request has an `Authorization` of its own. That one reaches the service untouched then. An
+   * `X-Serverless-Authorization` of the request itself is always dropped: Cloud Run would look at it instead.
+   *
+   * @see https://cloud.google.com/run/docs/authenticating/service-to-service
+   */
+  header?: 'auto' | 'authorization' | 'x-serverless-authorization'
+  /**
+   * Sends the authorized request. Default: `globalThis.fetch`, looked up at each call. Also the place for what a
+   * `Request` does not keep of its init: `(request) => fetch(request, { next: { revalidate: 60 } })`.
+   */
+  fetch?: (request: Request) => Promise<Response>
+}
+
+/** What a {@link GetToken} is asked for. */
+export interface TokenRequest {
+  /** Who the token is for. */
+  audience: string
+  /** Set when the service refused the token that is in the caches. */
+  forceRefresh?: boolean
+  /** The request's. */
+  signal?: AbortSignal
+}
+
+/** Gives an ID token: `getIdToken` of any entry, or a function that adds credentials to it. */
+export type GetToken = (request: TokenRequest) => Promise<string>
+
+/** The signature of `fetch`. */
+export type AuthorizedFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
+
+/**
+ * Makes a `fetch` that adds an ID token to each request. Bodies and responses stream through it untouched.
+ *
+ * Tokens go over https or to loopback. A redirect is followed for GET and HEAD, to the same origin, up to ten times;
+ * any other is returned as it came, and `redirect: 'manual'` and `'error'` are honoured. Browsers hide where a
+ * redirect goes: there it is a `TypeError`, unless with `'manual'`. `response.redirected` is always `false`.
+ *
+ * When the service calls a token invalid that is over a minute old (a 401 that says `invalid_token`), the request is
+ * sent once more with a fresh one, unless its body is a stream. A `Request` with a body has a stream.
+ *
+ * @param getToken where tokens come from
+ * @param options none is needed where the audience is the origin of the URL
+ * @returns what takes the place of `fetch`, for other clients too; beside what `fetch` throws it rejects with a
+ * `TypeError` for a URL that no token may go to, and with what `getToken` throws
+ * @throws {TypeError} an option is of the wrong type
+ * @see https://cloud.google.com/run/docs/authenticating/service-to-service
+ * @example
+ * ```ts
+ * import { getIdToken } from 'gcp-id-token'
+ * import { authorizedFetch } from 'gcp-id-token/fetch'
+ *
+ * const fetch = authorizedFetch((request) => getIdToken({ credentials: env.GOOGLE_KEY, ...request }))
+ * const response = await fetch('https://my-service-abc123-ew.a.run.app/orders', { method: 'POST', body: '{}' })
+ * ```
+ */
+export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOptions = {}): AuthorizedFetch {
+  const { audience, header = 'auto', fetch } = options
+  const origins = options.origins ?? (audience === undefined ? audience : [parse(audience)?.origin])
+  check(typeof getToken === 'function', 'getToken', 'a function')
+  check(audience === undefined || (audience && typeof audience === 'string'), 'audience', 'a text')
+  check(!origins || isOrigins(origins), 'origins', 'an array of origins, unless audience is a URL')
+  check(HEADERS.includes(header), 'header', `one of ${HEADERS}`)
+  check(!fetch || typeof fetch === 'function', 'fetch', 'a function')
+
+  return async (input, init) => {
+    // Proxies write `fetch(url, request)`, and the copy below would keep nothing of that.
+    if (init instanceof Request) [input, init] = [new Request(input, init), undefined]
+    const mode = init?.redirect ?? (input as Request).redirect
+    const settings: RequestInit = { ...init, redirect: 'manual' } // Workers have no 'error'
+
+    for (let hops = 0; ; hops++) {
+      const request = new Request(input, settings)
+      const token = await tokenFor(request)
+      let response = await send(request, token)
+      if (isStale(token, response) && canBeSentAgain(input, init)) {
+        const fresh = await freshToken(request, token)
+        if (fresh !== token) {
+          discard(response)
+          response = await send(new Request(input, settings), fresh)
+        }
+      }
+      const next = nextUrl(mode, request, response)
+      if (!next || hops === MOST_HOPS) return response
+      discard(response)
+      input = input instanceof Request ? new Request(next, input) : next
+    }
+  }
+
+  async function tokenFor({ url, signal }: Request, more?: { forceRefresh: true }): Promise<string> {
+    const { origin } = new URL(url)
+    check(SAFE.test(origin), 'The URL', 'https, or http to loopback')
+    check(!origins || origins.includes(origin), 'The URL', `at one of origins: ${origins}`)
+    const token = await getToken({ audience: audience ?? origin, signal, ...more })
+    // What is no token, Headers would quote in their error.
+    check(typeof token === 'string' && /^[!-~]+$/.test(token), 'getToken', 'a function that gives a token')
+    return token
+  }
+
+  /** What fails here takes nothing from the caller, who has a response. */
+  async function freshToken(request: Request, token: string): Promise<string> {
+    try {
+      return await tokenFor(request, { forceRefresh: true })
+    } catch (error) {
+      if (request.signal.aborted) throw error
+      return token
+    }
+  }
+
+  async function send(request: Request, token: string): Promise<Response> {
+    const { headers } = request
+    const name = header === 'auto' ? (headers.has('authorization') ? SERVERLESS : 'authorization') : header
+    headers.delete(SERVERLESS)
+    headers.set(name, `Bearer ${token}`)
+    return (fetch ?? globalThis.fetch)(request)
+  }
+}
+
+const SERVERLESS = 'x-serverless-authorization'
+const HEADERS = ['auto', 'authorization', SERVERLESS]
+/** Origins to which a token travels unseen. */
+const SAFE = /^https:|^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/
+/** Those that fetch follows. */
+const REDIRECTS = [301, 302, 303, 307, 308]
+const HIDDEN = 'Browsers hide redirects: use redirect: "manual"'
+const REFUSED = 'A redirect came, and redirect is "error"'
+const MOST_HOPS = 10
+/** In seconds. A younger token was not refused for its age, and a fresh one would be refused, too. */
+const LEAST_AGE = 60
+
+function isOrigins(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => one && parse(one)?.origin === one)
+}
+
+/** Instead of URL.canParse, which Workers of before 2023 lack. */
+function parse(url: string, base?: string): URL | undefined {
+  try {
+    return new URL(url, base)
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether the service calls the token invalid (RFC 6750 section 3.1), and a fresh one may do better. */
+function isStale(token: string, { status, headers }: Response): boolean {
+  if (status !== 401 || !headers.get('www-authenticate')?.includes('invalid_token')) return false
+  try {
+    const payload = atob(token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'))
+    return Date.now() / 1000 - JSON.parse(payload).iat > LEAST_AGE
+  } catch {
+    return false // no JWT
+  }
+}
+
+/** Everything but a stream: web streams, the body of a Request, and what Node reads by async iteration. */
+function canBeSentAgain(input: string | URL | Request, init: RequestInit | undefined): boolean {
+  const { body, bodyUsed } = input as Partial<Request> // Firefox has only the second
+  const content = Object(init?.body ?? body)
+  return !bodyUsed && !('getReader' in content || Symbol.asyncIterator in content)
+}
+
+/** Where to go for the response, if not here; a redirect that is not to be followed is the response. */
+function nextUrl(mode: string | undefined, request: Request, response: Response): string | undefined {
+  const { method, url } = request
+  const { type, status, headers } = response
+  const isHidden = type === 'opaqueredirect'
+  if (mode === 'manual' || !(isHidden || REDIRECTS.includes(status))) return
+  if (isHidden || mode === 'error') {
+    discard(response)
+    throw new TypeError(isHidden ? HIDDEN : REFUSED)
+  }
+  if (method !== 'GET' && method !== 'HEAD') return
+  const next = parse(headers.get('location') ?? ':', url)?.href
+  // As text, to which a URL with a password in it is foreign, too: a Request takes no such URL.
+  return next?.startsWith(`${new URL(url).origin}/`) ? next : undefined
+}
+
+function discard({ body }: Response): void {
+  body?.cancel().catch(() => {})
+}
