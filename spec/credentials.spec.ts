@@ -198,6 +198,7 @@ const unreadable: [what: string, (json: string) => string, message: RegExp][] = 
   ['cut short', (json) => json.slice(0, 1200), /cut short after 1200 characters/],
   ['cut short in base64', (json) => btoa(json).slice(0, 1600), /cut short/],
   ['cut short in quotes', (json) => JSON.stringify(json).slice(0, 1200), /./],
+  ['text after it', (json) => `${json};`, /not valid JSON/],
   ['a comma too many', (json) => json.replace('"}', '",}'), /not valid JSON/],
   ['a quote missing', (json) => json.replace('"', ''), /not valid JSON/],
   ['keys without quotes', (json) => json.replace(/"(\w+)":/g, '$1:'), /not valid JSON/],
