@@ -6,10 +6,10 @@ import * as assert from 'uvu/assert'
 import { entries, findFiles, mustRun, root, run } from '../../../scripts/project.js'
 
 const jsr = suite('JSR')
-const deno = 'spec/runtimes/node_modules/.bin/deno'
+const deno = 'spec/runtimes/node_modules/@deno/linux-x64-glibc/deno'
 
 jsr.before(async () => {
-  if (!existsSync(deno)) await mustRun('npm', ['ci', '--prefix', 'spec/runtimes'])
+  if (!existsSync('spec/runtimes/node_modules')) await mustRun('npm', ['ci', '--prefix', 'spec/runtimes'])
 })
 
 jsr('takes the package, and exactly these files', async () => {
