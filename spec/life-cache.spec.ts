@@ -1,6 +1,5 @@
 import { decodeJwt } from 'jose'
 import * as assert from 'uvu/assert'
-import { faults } from './google/index.ts'
 import type { KeyFile } from './google/index.ts'
 import { fails } from './support/errors.ts'
 import { AUDIENCE, newKey, scenes } from './support/scene.ts'
@@ -214,7 +213,7 @@ test('whatever callers ask for, no table grows without end', async (scene) => {
 run()
 
 /** A `fetch` that gives whatever is asked for, each time another token, and costs little. */
-function answering({ clock, google, sentAt }: Scene): Scene['fetch'] {
+function answering({ clock, sentAt }: Scene): Scene['fetch'] {
   const base64url = (value: object) =>
     btoa(unescape(encodeURIComponent(JSON.stringify(value)))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '')
   return async (_url, { body }) => {

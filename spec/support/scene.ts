@@ -54,12 +54,12 @@ async function newScene(moves: Moves): Promise<Scene> {
     clock.io() // a request came in
     return getIdToken({ credentials: key, audience: AUDIENCE, fetch, ...options })
   }
-  const spy: Scene['spy'] = (object, name, instead = object[name] as any) => {
+  const spy: Scene['spy'] = (object, name, instead = object[name]) => {
     const before = object[name]
     const calls: any[][] = []
     object[name] = function (this: unknown, ...args: any[]) {
       calls.push(args)
-      return instead.apply(this, args)
+      return (instead as (...args: any[]) => unknown).apply(this, args)
     } as any
     restorers.push(() => { object[name] = before })
     return calls
