@@ -1,7 +1,7 @@
 // The package as npm would publish it.
 
 import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { build } from 'esbuild'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -30,8 +30,8 @@ published('holds exactly these files', () => {
     ...modules.flatMap((name: string) => [`dist/${name}.js`, `dist/${name}.d.ts`])
   ]
   const items = readdirSync(folder, { recursive: true, withFileTypes: true })
-  const paths = items.filter((item) => item.isFile()).map((item) => join(item.path, item.name))
-  assert.equal(paths.sort(), expected.map((path) => join(folder, path)).sort())
+  const files = items.filter((item) => item.isFile()).map((item) => join(item.path, item.name))
+  assert.equal(files.map((file) => relative(folder, file)).sort(), expected.sort())
 })
 
 published('is the same byte for byte when it is built again', async () => {
