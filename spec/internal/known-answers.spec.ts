@@ -38,4 +38,12 @@ test('PKCS#1 in our wrapping is PKCS#8 as OpenSSL writes it, byte for byte', () 
   }
 })
 
+// Deno, workerd and Chromium refuse them, Node and Firefox don't.
+test('bytes after the DER are left out', () => {
+  for (const pem of [keys.rsa, keys.pkcs1]) {
+    const longer = pem.replace(/(?<=KEY-----\n)[^-]+/, (body) => btoa(`${atob(body)}\x02\x01\x00`))
+    assert.is(btoa(String.fromCharCode(...readPrivateKey(longer))), bodyOf(keys.rsa))
+  }
+})
+
 test.run()
