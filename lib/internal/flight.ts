@@ -25,11 +25,12 @@ export async function getToken(source: Source, options: CommonOptions): Promise<
   for (;;) {
     const held = forceRefresh ? undefined : tokens.get(key)
     if (held && isUsable(held)) {
-      if (Date.now() >= held.refresh && !isAlive(flights.get(key))) lead(key, source, settings)
+      const isUnderWay = () => [key, FORCED + key].some((one) => isAlive(flights.get(one)))
+      if (Date.now() >= held.refresh && !isUnderWay()) lead(key, source, settings)
       return held.text
     }
-    let flight = flights.get(key)
-    if (!flight || (forceRefresh && !flight.forced)) flight = lead(key, source, settings)
+    const forced = flights.get(FORCED + key)
+    const flight = forced ?? (forceRefresh ? undefined : flights.get(key)) ?? lead(key, source, settings)
     const { renewals } = flight
     const outcome = await within(restOfLease(flight), flight.outcome.catch(() => LOST), signal)
     if (outcome && outcome !== LOST) {
@@ -38,7 +39,7 @@ export async function getToken(source: Source, options: CommonOptions): Promise<
     }
     // Lost, or silent for a whole lease: the leader's request is gone. Whoever sees it first leads.
     const silent = outcome === LOST || flight.renewals === renewals
-    if (silent && flights.get(key) === flight) flights.delete(key)
+    if (silent) forget(flight)
   }
 }
 
@@ -55,6 +56,8 @@ const LEASE_MARGIN = 100
 
 const tokens = new Table<HeldToken>()
 const flights = new Table<Flight>()
+/** Before the key of forced flights, which stand beside the others: those are not good enough for all. */
+const FORCED = 'forced '
 const LOST: Outcome = { error: undefined }
 const ids = new Table<number>()
 let lastId = 0
@@ -94,11 +97,16 @@ function renew(flight: Flight, milliseconds: number): void {
   flight.renewals++
 }
 
+function forget(flight: Flight): void {
+  if (flights.get(flight.key) === flight) flights.delete(flight.key)
+}
+
 function lead(key: string, source: Source, settings: Settings): Flight {
   let land!: (outcome: Outcome) => void
   const outcome = new Promise<Outcome>((resolve) => (land = resolve))
-  const flight = { forced: settings.forceRefresh, outcome, since: 0, lease: 0, renewals: 0 }
-  flights.set(key, flight)
+  const forced = settings.forceRefresh
+  const flight = { forced, key: forced ? FORCED + key : key, outcome, since: 0, lease: 0, renewals: 0 }
+  flights.set(flight.key, flight)
   const work = fly(key, flight, land, source, settings)
   attempt(() => settings.waitUntil?.(work))
   return flight
@@ -135,7 +143,7 @@ async function fly(
     announce(STORE_PATIENCE)
     await writing
   }
-  if (flights.get(key) === flight) flights.delete(key)
+  forget(flight)
   land(outcome)
   await writing
 }
@@ -203,6 +211,8 @@ type Outcome = { readonly text: string } | { readonly error: unknown }
 
 interface Flight {
   readonly forced: boolean
+  /** Under which it is found while it is under way. */
+  readonly key: string
   readonly outcome: Promise<Outcome>
   /** Until `since + lease` the leader may be silent. */
   since: number

@@ -60,7 +60,7 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
 export async function sendForJson(attempt: Attempt, url: string, init: RequestInit, hints?: Hints): Promise<any> {
   const { text, json } = await send(attempt, url, init, hints)
   if (json) return json
-  if (text.trim().startsWith('{')) throw new IdTokenError('unavailable', `The answer of ${url} is cut short`)
+  if (/^\s*({|$)/.test(text)) throw new IdTokenError('unavailable', `The answer of ${url} is cut short`)
   throw unexpected(`${url} answered without JSON`)
 }
 
