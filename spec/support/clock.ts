@@ -13,6 +13,7 @@ export class FakeClock {
   #timers = new Map<number, Timer>()
   #lastTimer = 0
   #working = 0
+  #crypto: Promise<unknown> = Promise.resolve()
   #restore: (() => void)[] = []
 
   constructor(moves: Moves = 'always') {
@@ -110,14 +111,13 @@ export class FakeClock {
     if (this.moves === 'always') this.io()
   }
 
+  /** One piece of crypto after the other: on several threads, their order would be left to chance. */
   #watched(work: (...args: any[]) => Promise<any>): (...args: any[]) => Promise<any> {
-    return async (...args) => {
+    return (...args) => {
       this.#working++
-      try {
-        return await work.apply(crypto.subtle, args)
-      } finally {
-        this.#working--
-      }
+      const result = this.#crypto.then(() => work.apply(crypto.subtle, args)).finally(() => this.#working--)
+      this.#crypto = result.catch(() => {})
+      return result
     }
   }
 

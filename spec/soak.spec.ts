@@ -1,0 +1,286 @@
+import { getIdToken } from 'gcp-id-token'
+import type { GetIdTokenOptions } from 'gcp-id-token'
+import { decodeJwt } from 'jose'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { createGoogle, faults, tokenErrors } from './google/index.ts'
+import type { Account, Fault, Google, KeyFile } from './google/index.ts'
+import { FakeClock } from './support/clock.ts'
+import type { Moves } from './support/clock.ts'
+import { newKey } from './support/scene.ts'
+
+/** Put the seed of a failure here to see it again, or for Node into the environment as SOAK_SEED. */
+const SEED: number | undefined = undefined
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOURS = 24
+const BETWEEN_CALLS = 15 * SECOND
+/** A token with less than this left is not served; Google's `Date` is good to a second. */
+const LEAST_LIFE = 30 * SECOND
+const DATE_STEP = 1 * SECOND
+/** Three attempts and one more for a wrong clock, with pauses between them. */
+const LONGEST_WAIT = (4 * 5 + 3 * 5) * SECOND
+const MOST_ENTRIES = 500
+
+const test = suite('soak')
+
+test(`${HOURS} hours of faults and callers`, async () => {
+  const seed = SEED ?? Number(globalThis.process?.env.SOAK_SEED ?? Math.floor(Math.random() * 2 ** 32))
+  const { random } = Math
+  const tables = watchTables()
+  const soak = new Soak(seed % 2 ? 'always' : 'at I/O', generator(seed))
+  Math.random = soak.random
+  try {
+    await soak.run()
+    assert.ok(tables.largest() <= MOST_ENTRIES + 1, `a table has ${tables.largest()} entries`)
+  } catch (error) {
+    throw new Error(`seed ${seed}, ${soak.time()}: ${(error as Error).message}`, { cause: error })
+  } finally {
+    Math.random = random
+    tables.restore()
+    soak.clock.restore()
+  }
+  console.log(`seed ${seed}:`, JSON.stringify(soak.counts))
+})
+
+test.run()
+
+class Soak {
+  readonly clock: FakeClock
+  readonly random: () => number
+  readonly counts = { calls: 0, requests: 0, waited: 0, errors: 0, aborted: 0, forced: 0, once: 0 }
+  readonly #start: number
+  #broken: string[] = []
+  #open = 0
+  #seen = new Set<string>()
+
+  constructor(moves: Moves, random: () => number) {
+    this.clock = new FakeClock(moves)
+    this.#start = this.clock.now
+    this.random = random
+  }
+
+  async run(): Promise<void> {
+    const { clock, random } = this
+    const places = [await this.#place(7384.6), await this.#place(-1911.3)]
+    const wanted = places.flatMap((place) =>
+      Array.from({ length: 4 }, (_, n) => ({ ...place, audience: `https://service-${n}.example`, end: 0, flights: 0 })))
+
+    while (clock.now < this.#start + HOURS * 60 * MINUTE) {
+      await clock.advance(-Math.log(1 - random()) * BETWEEN_CALLS)
+      this.#check(wanted)
+      // The first are asked for often, the last seldom.
+      const one = wanted[Math.floor(random() ** 2 * wanted.length)]!
+      const callers = random() < 0.03 ? 2 + this.#below(40) : 1
+      if (random() < 0.1) await this.#call({ ...one, audience: `once ${this.counts.once++}`, end: 0, flights: 0 })
+      else await Promise.all(Array.from({ length: callers }, () => this.#call(one)))
+      this.#check(wanted)
+    }
+    await clock.advance(2 * LONGEST_WAIT)
+    this.#check(wanted)
+    assert.is(this.#open, 0, 'all have their answer')
+    assert.is(clock.timers.length, 0, 'timers were left')
+    this.counts.requests = places.reduce((sum, { google }) => sum + google.requests.length, 0)
+    assert.ok(this.counts.errors && this.counts.waited && this.counts.aborted, 'it was no easy day')
+  }
+
+  time(): string {
+    return `${((this.clock.now - this.#start) / SECOND).toFixed(3)} s`
+  }
+
+  /** A token endpoint with a clock and a weather of its own, and an account there. */
+  async #place(clockOffset: number): Promise<Place> {
+    const google = createGoogle({ now: () => this.clock.now, settings: { clockOffset } })
+    google.always('token', this.#weather(google))
+    return { google, key: await newKey(google) }
+  }
+
+  async #call(wanted: Wanted): Promise<void> {
+    const { clock, random, counts } = this
+    const { google, key, audience } = wanted
+    const forceRefresh = random() < 0.02
+    const controller = new AbortController()
+    const options: GetIdTokenOptions = {
+      credentials: key,
+      audience,
+      fetch: (url, init) => google.fetch(url, init).finally(() => clock.io()),
+      waitUntil: (flight) => this.#watch(wanted, forceRefresh, flight),
+      forceRefresh,
+      signal: controller.signal,
+      ...random() < 0.1 && { timeout: 1000, retries: this.#below(4) }
+    }
+    const begun = clock.now
+    const exists = !forceRefresh && this.#exists(wanted)
+    counts.calls++
+    if (forceRefresh) counts.forced++
+    this.#open++
+    let outcome = ''
+    clock.io()
+    getIdToken(options)
+      .then(
+        async (token) => {
+          outcome = 'served'
+          await this.#served(wanted, token, forceRefresh)
+        },
+        (error) => {
+          outcome = 'failed'
+          if (controller.signal.aborted && error === controller.signal.reason) return void counts.aborted++
+          counts.errors++
+          const known = ['rejected', 'invalid_response', 'timeout', 'unavailable'].includes(error.code)
+          if (error.name !== 'IdTokenError' || !known) this.#broken.push(`an odd error: ${error.stack}`)
+          if (!forceRefresh && this.#exists(wanted)) this.#broken.push(`an error though there is a token: ${error}`)
+        }
+      )
+      .catch((error) => this.#broken.push(error.stack))
+      .finally(() => {
+        this.#open--
+        if (clock.now - begun > LONGEST_WAIT) this.#broken.push(`waited ${clock.now - begun} ms`)
+      })
+    await clock.settle()
+    if (exists && outcome !== 'served') this.#broken.push(`not served at once though there is a token: ${outcome}`)
+    if (outcome) return
+    counts.waited++
+    if (random() < 0.1) setTimeout(() => controller.abort('enough'), random() * 10 * SECOND)
+  }
+
+  async #served(wanted: Wanted, token: string, forced: boolean): Promise<void> {
+    const { google, key, audience } = wanted
+    if (!this.#seen.has(token)) {
+      this.#seen.add(token)
+      const claims = await google.keys.verify(token, google.world.now())
+      assert.is(claims.aud, audience)
+      assert.is(claims.email, key.client_email)
+    }
+    const { aud, email, exp } = decodeJwt(token)
+    assert.is(aud, audience)
+    assert.is(email, key.client_email)
+    const left = exp! * SECOND - google.world.now()
+    assert.ok(left >= LEAST_LIFE - DATE_STEP, `served with ${left} ms left`)
+    wanted.end = forced ? this.clock.now + left : Math.max(wanted.end, this.clock.now + left)
+  }
+
+  /** Is there a token that some caller was given, and others must be? */
+  #exists({ end }: Wanted): boolean {
+    return end - this.clock.now >= LEAST_LIFE
+  }
+
+  #watch(wanted: Wanted, forced: boolean, flight: Promise<unknown>): void {
+    if (forced) return
+    wanted.flights++
+    flight.finally(() => wanted.flights--)
+  }
+
+  #check(wanted: Wanted[]): void {
+    for (const { flights, audience } of wanted) {
+      if (flights > 1) this.#broken.push(`${flights} flights at once for ${audience}`)
+    }
+    assert.equal(this.#broken, [])
+  }
+
+  /** Fine for a while, then bad for some minutes in one way or another. */
+  #weather(google: Google): Fault {
+    const { fine, ...others } = weathers(google, () => this.random())
+    let weather = fine
+    let until = 0
+    return (call, answer) => {
+      if (this.clock.now >= until) {
+        weather = weather === fine ? this.#one(Object.values(others)) : fine
+        until = this.clock.now + (weather === fine ? 10 + this.#below(60) : 1 + this.#below(15)) * MINUTE
+      }
+      return this.#one(weather)(call, answer)
+    }
+  }
+
+  #below(limit: number): number {
+    return Math.floor(this.random() * limit)
+  }
+
+  #one<T>(all: T[]): T {
+    return all[this.#below(all.length)]!
+  }
+}
+
+function weathers(google: Google, random: () => number): { fine: Fault[], [weather: string]: Fault[] } {
+  const other = google.createAccount()
+  const late: Fault = (call, answer) => faults.latency(random() * 8 * SECOND)(call, answer)
+  const behind: Fault = (call, answer) => {
+    const date = new Date(google.world.now() - random() * 120 * MINUTE).toUTCString()
+    return faults.headers({ date })(call, answer)
+  }
+  /** A token that is not what was asked for; its `Date` is right. */
+  const token = (change: (asked: Asked) => Partial<Asked>): Fault => async ({ text }) => {
+    const { iss, target_audience } = decodeJwt(new URLSearchParams(text).get('assertion')!)
+    const account = google.world.accounts.get(iss!)!
+    const asked = { account, audience: String(target_audience), iat: Math.floor(google.world.now() / SECOND) }
+    const { account: of, audience, iat } = { ...asked, ...change(asked) }
+    const id_token = await google.issueIdToken(of, audience, { iat, exp: iat + 3600 })
+    return Response.json({ id_token })
+  }
+  return {
+    fine: [faults.latency(50), faults.latency(200)],
+    down: [
+      faults.page(503), faults.page(502), faults.dropped(), faults.hang(), faults.stalled(), faults.broken(),
+      faults.internalFailure(), faults.sorry(429),
+      faults.json(503, {}, { 'retry-after': '3' }), faults.json(503, {}, { 'retry-after': '120' })
+    ],
+    silent: [faults.hang()],
+    slow: [late],
+    wrongClock: [behind, faults.headers({ date: 'soon' }), faults.refusal(tokenErrors.badTime), faults.page(503)],
+    garbage: [
+      faults.html(200, '<html>'), faults.json(200, {}), faults.truncated(), faults.huge(100_000), faults.echo(),
+      faults.redirect('https://elsewhere.example'),
+      token(() => ({ audience: 'https://elsewhere.example' })),
+      token(() => ({ account: other })),
+      token(({ iat }) => ({ iat: iat - 3590 })),
+      token(({ iat }) => ({ iat: iat - 40 }))
+    ],
+    refusing: [faults.refusal(tokenErrors.badSignature)]
+  }
+}
+
+/** How many entries the largest table has that anybody fills meanwhile. */
+function watchTables(): { largest(): number, restore(): void } {
+  const { set } = Map.prototype
+  const sizes = new Map<object, number>()
+  Map.prototype.set = function (...entry) {
+    set.apply(this, entry)
+    set.call(sizes, this, this.size)
+    return this
+  }
+  return {
+    largest: () => Math.max(...sizes.values()),
+    restore() { Map.prototype.set = set }
+  }
+}
+
+/** Numbers like those of Math.random, the same for the same seed (mulberry32). */
+function generator(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+interface Place {
+  google: Google
+  key: KeyFile
+}
+
+/** A token that callers want, and what is known of it. */
+interface Wanted extends Place {
+  audience: string
+  /** The end of what some caller was given, by the true time. */
+  end: number
+  /** Those under way that nobody forced. */
+  flights: number
+}
+
+interface Asked {
+  account: Account
+  audience: string
+  iat: number
+}
