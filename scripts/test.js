@@ -15,7 +15,7 @@ const { values: options, positionals: filters } = parseArgs({
   options: {
     subject: { type: 'string' },
     in: { type: 'string' },
-    // For the proofs of this runner: another library, and less patience.
+    // For the proofs of this runner: another library, and less patience (seconds, with one test).
     lib: { type: 'string', default: 'lib' },
     patience: { type: 'string', default: '120' }
   }
@@ -91,6 +91,7 @@ function runInProcess(job) {
     let isComplete = false
     const started = performance.now()
     child.on('message', (message) => {
+      watchdog.refresh()
       if (message.place) place = message.place
       if (message.result) [result, isComplete] = [message.result, true]
     })

@@ -23,18 +23,26 @@ const expectations: { [fixture: string]: [closing: string, ...said: RegExp[]] } 
   'unhandled.ts': ['2 passed, 2 failed', /unhandled rejection/, /nobody listens/],
   'uncaught.ts': ['2 passed, 2 failed', /uncaught exception/, /nobody catches/],
   'unsettled.ts': ['0 passed, 2 failed', /› waits for nothing /, /it never settled/],
-  'spins.ts': ['0 passed, 2 failed', /› spins /, /was stopped by SIGKILL/],
-  'lingers.ts': ['0 passed, 2 failed', /was stopped by SIGKILL/],
   'exits.node.ts': ['0 passed, 1 failed', /› leaves early /, /ended with exit code 0/],
   'no-export.ts': ['0 passed, 1 failed', /No matching export/]
 }
 
 for (const [fixture, [closing, ...said]] of Object.entries(expectations)) {
   runner(`${fixture} ends with ${closing}`, () => {
-    const { status, stdout } = run(fixture, '--patience', '2', '--lib', 'spec/suite/fixtures/quiet')
+    const { status, stdout } = run(fixture, '--lib', 'spec/suite/fixtures/quiet')
     assert.is(lastLine(stdout), closing)
     assert.is(status, closing.includes(' 0 failed') ? 0 : 1)
     for (const pattern of said) assert.match(stdout, pattern)
+  })
+}
+
+for (const [fixture, place] of [['spins.ts', /› spins /], ['lingers.ts', /› leaves a timer/]] as const) {
+  runner(`${fixture} is stopped`, () => {
+    const { status, stdout } = run(fixture, '--in', 'node', '--patience', '5')
+    assert.is(lastLine(stdout), '0 passed, 1 failed')
+    assert.is(status, 1)
+    assert.match(stdout, place)
+    assert.match(stdout, /was stopped by SIGKILL/)
   })
 }
 
