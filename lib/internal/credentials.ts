@@ -10,12 +10,10 @@ export type CredentialJson = { readonly [field: string]: unknown }
  * that stringified again, in quotes, with raw newlines in its strings (dotenv), or base64 of any of these.
  */
 export function readCredentials(credentials: unknown): CredentialJson {
-  if (typeof credentials === 'object' && credentials && !Array.isArray(credentials)) {
-    return credentials as CredentialJson
-  }
+  if (typeof credentials === 'object' && credentials) return credentials as CredentialJson
   if (typeof credentials !== 'string' || !credentials.trim()) {
-    const found = credentials === null ? 'null' : typeof credentials === 'string' ? 'empty' : typeof credentials
-    throw new TypeError(`credentials are ${found}: is the secret bound? Pass the JSON of a key, as object or text`)
+    const found = typeof (credentials ?? undefined)
+    throw new TypeError(`credentials are ${found === 'string' ? 'empty' : found}, not the JSON of a key: is the secret bound?`)
   }
   let json = known.get(credentials)
   if (!json) known.set(credentials, (json = unwrap(credentials)))
@@ -28,50 +26,49 @@ export function readFields<Required extends string, Optional extends string = ne
   required: readonly Required[],
   optional: readonly Optional[] = []
 ): { [field in Required]: string } & { [field in Optional]?: string | null } {
-  const missing = required.filter((field) => json[field] == null || json[field] === '')
+  const missing = required.filter((field) => (json[field] ?? '') === '')
   if (missing.length) throw invalidCredentials(`lack ${missing.join(' and ')}`)
-  for (const field of [...required, ...optional]) {
-    if (json[field] != null && typeof json[field] !== 'string') throw invalidCredentials(`have a ${field} that is no text`)
-  }
+  const wrong = [...required, ...optional].find((field) => typeof (json[field] ?? '') !== 'string')
+  if (wrong) throw invalidCredentials(`have a ${wrong} that is no text`)
   return json as ReturnType<typeof readFields<Required, Optional>>
 }
-
-/** Credentials that another entry takes, or none. */
-export function unsupported(what: string, hint: string): IdTokenError {
-  return new IdTokenError('unsupported_credentials', `credentials are ${what}`, { hint })
-}
-
-/** Refuses credentials of another universe. */
-export function checkUniverse({ universe_domain }: CredentialJson, universe: string, hint: string): void {
-  if ((universe_domain ?? GOOGLE) === universe) return
-  // By mistake, a field may hold anything: only what can be a domain is shown.
-  const name = /^[a-z\d.-]{1,60}$/.exec(String(universe_domain)) ?? 'another one'
-  throw unsupported(`for the universe ${name}`, hint)
-}
-
-/** The universe that is meant when none is named. */
-export const GOOGLE = 'googleapis.com'
 
 /** Refuses credentials of another `type`, and names the entry that takes them. */
 export function checkType({ type }: CredentialJson, expected: string): void {
   if (type == null || type === expected) return
   const entry = ENTRIES.get(type)
-  // Only a known type is shown: by mistake, a field may hold anything.
+  // Only a type that is known is shown: by mistake, a field may hold anything.
   throw unsupported(entry ? `of type ${type}` : `not of type ${expected}`, `Use ${entry ?? 'a service-account key'}`)
 }
+
+/** Refuses credentials of another universe, such as a sovereign cloud. */
+export function checkUniverse({ universe_domain }: CredentialJson, universe: string, hint: string): void {
+  if ((universe_domain ?? GOOGLE) === universe) return
+  throw unsupported(`for the universe ${/^[a-z\d.-]{1,60}$/.exec(String(universe_domain)) ?? '(none)'}`, hint)
+}
+
+/** Credentials that are not for this entry. */
+export function unsupported(what: string, hint: string): IdTokenError {
+  return new IdTokenError('unsupported_credentials', `credentials are ${what}`, { hint })
+}
+
+/** The universe that is meant when none is named. */
+export const GOOGLE = 'googleapis.com'
 
 const ENTRIES = new Map<unknown, string>([
   ['service_account', 'gcp-id-token'],
   ['external_account', 'gcp-id-token/federation'],
   ['impersonated_service_account', 'gcp-id-token/impersonation'],
-  ['authorized_user', 'gcp-id-token/impersonation and gcloud with --impersonate-service-account']
+  [
+    'authorized_user',
+    'gcp-id-token/impersonation and "gcloud auth application-default login --impersonate-service-account=EMAIL"'
+  ]
 ])
-
-/** Text that has been unwrapped before: a request should not pay for it again. */
-const known = new Table<CredentialJson>()
 const LONGEST_TEXT = 65_536
 /** JSON in quotes in base64 in quotes: more than that is no accident. */
 const MOST_WRAPPINGS = 5
+/** Text that was unwrapped before: no request should pay for it again. */
+const known = new Table<CredentialJson>()
 
 function unwrap(text: string): CredentialJson {
   for (let wrapping = 0; wrapping < MOST_WRAPPINGS; wrapping++) {
@@ -79,36 +76,32 @@ function unwrap(text: string): CredentialJson {
     text = text.trim() // takes a byte order mark, too
     if (text.startsWith('{')) return parseObject(text)
     if (/^["']/.test(text)) text = unquote(text)
-    else if (text.includes('-----BEGIN ')) {
-      throw invalidCredentials('are only a PEM block', 'Pass the whole JSON file, or { client_email, private_key }')
+    else if (text.includes('-----BEGIN')) {
+      throw invalidCredentials('are only a PEM block', 'Use the whole JSON file, or { client_email, private_key }')
     } else text = textFromBase64(text) ?? ''
   }
   throw invalidCredentials('are neither JSON nor base64 of it')
 }
 
 function parseObject(text: string): CredentialJson {
-  return tryParse(text) ?? tryParse(escapeNewlines(text)) ?? fail(text)
+  const json = tryParse(text) ?? tryParse(escapeBreaks(text))
+  if (json) return json as CredentialJson
+  throw invalidCredentials(`are ${text.includes('}') ? 'not valid JSON' : `JSON cut short after ${text.length} characters`}`)
 }
 
-function fail(text: string): never {
-  throw invalidCredentials(text.endsWith('}') ? 'are not valid JSON' : `are JSON cut short after ${text.length} characters`)
-}
-
-/** JSON.parse without its error, which quotes the text. */
-function tryParse(text: string): CredentialJson | undefined {
+/** Without the error of JSON.parse, which quotes what it read. */
+function tryParse(text: string): unknown {
   try {
     return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  } catch {}
 }
 
-/** Raw line breaks inside JSON strings, as dotenv makes them of `\n`, back to what JSON allows. */
-function escapeNewlines(text: string): string {
+/** Raw line breaks and tabs inside strings, as dotenv makes them of `\n`, become what JSON allows. */
+function escapeBreaks(text: string): string {
   let inString = false
   return text.replace(/\\.|["\n\r\t]/gs, (found) => {
     if (found === '"') inString = !inString
-    return inString && found < ' ' ? JSON.stringify(found).slice(1, -1) : found
+    return inString && found < ' ' ? '\\n' : found
   })
 }
 

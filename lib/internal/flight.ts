@@ -22,6 +22,7 @@ export async function getToken(source: Source, options: CommonOptions): Promise<
   if (signal?.aborted) throw signal.reason
   checkClock()
   const key = `${idOf(source.identity)} ${audience}`
+  let flight: Flight | undefined
   for (;;) {
     const held = forceRefresh ? undefined : tokens.get(key)
     if (held && isUsable(held)) {
@@ -29,17 +30,21 @@ export async function getToken(source: Source, options: CommonOptions): Promise<
       if (Date.now() >= held.refresh && !isUnderWay()) lead(key, source, settings)
       return held.text
     }
-    const forced = flights.get(FORCED + key)
-    const flight = forced ?? (forceRefresh ? undefined : flights.get(key)) ?? lead(key, source, settings)
+    flight ??= flights.get(FORCED + key) ?? (forceRefresh ? undefined : flights.get(key)) ?? lead(key, source, settings)
     const { renewals } = flight
     const outcome = await within(restOfLease(flight), flight.outcome.catch(() => LOST), signal)
-    if (outcome && outcome !== LOST) {
-      if ('error' in outcome) throw outcome.error
-      return outcome.text
+    if (outcome && 'text' in outcome) return outcome.text
+    if (outcome && 'error' in outcome) {
+      // Meanwhile, another flight may have brought a token.
+      const other = forceRefresh ? undefined : tokens.get(key)
+      if (other && isUsable(other)) return other.text
+      throw outcome.error
     }
     // Lost, or silent for a whole lease: the leader's request is gone. Whoever sees it first leads.
-    const silent = outcome === LOST || flight.renewals === renewals
-    if (silent) forget(flight)
+    if (outcome || flight.renewals === renewals) {
+      forget(flight)
+      flight = undefined
+    }
   }
 }
 
@@ -50,7 +55,7 @@ const REFRESH_PAUSE = 30_000
 /** What a store may cost a caller. */
 const STORE_PATIENCE = 1000
 /** Mean of how much earlier than others an isolate refreshes a token that it shares with them, in milliseconds. */
-const SPREAD = 120_000
+export const SPREAD = 120_000
 /** What a leader gets on top of its time, so that its own timer has fired before those of its followers. */
 const LEASE_MARGIN = 100
 
@@ -58,7 +63,7 @@ const tokens = new Table<HeldToken>()
 const flights = new Table<Flight>()
 /** Before the key of forced flights, which stand beside the others: those are not good enough for all. */
 const FORCED = 'forced '
-const LOST: Outcome = { error: undefined }
+const LOST = {}
 const ids = new Table<number>()
 let lastId = 0
 
@@ -171,16 +176,19 @@ async function writeStore(store: TokenStore, key: string, { text, end }: Token):
 /** Into memory with a token, unless one that ends later is there; what a forced flight found must go in any case. */
 function keep(key: string, token: Token, forced: boolean, before: HeldToken | undefined, spread: number): void {
   const held = tokens.get(key)
-  if (held && !(token.exp > held.exp || (forced && (held === before || token.exp === held.exp)))) {
-    if (held.text === token.text) held.end = token.end // what we know of the time may be better now
-    return postponeRefresh(held)
-  }
-  tokens.set(key, { ...token, refresh: refreshTime(token, spread * -Math.log(Math.random())) })
+  const isBest =
+    !held || !isUsable(held) || token.exp > held.exp || (forced && (held === before || token.exp === held.exp))
+  if (isBest) return tokens.set(key, { ...token, refresh: refreshTime(token, spread) })
+  if (held.text === token.text) held.end = token.end // by what is known of the time now
+  postponeRefresh(held)
 }
 
-/** When a token is to be refreshed, by our clock. */
-export function refreshTime({ iat, exp, end }: Token, earlier: number): number {
-  return end - Math.min(REFRESH_AHEAD, (exp - iat) * 250) - earlier
+/**
+ * When a token is to be refreshed, by our clock. Isolates that share it draw times of their own, so that mostly one is
+ * first and the others find its token (Vattani, Chierichetti, Lowenstein: https://doi.org/10.14778/2757807.2757813).
+ */
+export function refreshTime({ iat, exp, end }: Token, spread: number): number {
+  return end - Math.min(REFRESH_AHEAD, (exp - iat) * 250) + spread * Math.log(1 - Math.random())
 }
 
 function postponeRefresh(token: HeldToken | undefined): void {

@@ -36,10 +36,18 @@ export interface ServiceAccount {
 
 /** The account of a service-account JSON; one that was seen before costs no parsing. */
 export function readServiceAccount(json: CredentialJson): ServiceAccount {
-  // Looked up by what is short, held against the key itself: who knows only an email and a key id gets nothing.
+  // Looked up by what is short, then held against all: who knows only an email and a key id gets nothing.
   const name = `${json.client_email} ${json.private_key_id} ${json.token_uri}`
   const known = accounts.get(name)
-  if (known && known.privateKey === json.private_key) return known
+  if (
+    known &&
+    known.email === json.client_email &&
+    known.privateKey === json.private_key &&
+    known.keyId === json.private_key_id &&
+    known.tokenUri === json.token_uri
+  ) {
+    return known
+  }
   const {
     client_email: email,
     private_key: privateKey,
