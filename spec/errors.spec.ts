@@ -56,6 +56,7 @@ const refusals: Partial<Record<keyof typeof tokenErrors, RegExp | undefined>> = 
   adminPolicy: undefined,
   deletedClient: undefined,
   invalidClient: undefined,
+  noRefreshToken: undefined,
   revokedToken: undefined,
   reauthNeeded: undefined
 }
@@ -107,6 +108,13 @@ test('what Google calls internal is a fault that may pass, whatever the status',
       assert.is((await fails(getIdToken(options), 'unavailable')).status, 400)
     }
   }
+})
+
+test('a fault that may pass has no advice, whatever its words', async () => {
+  const { google, options } = await setUp()
+  const { description } = tokenErrors.badSignature
+  google.next('token', faults.refusal({ status: 503, error: 'internal_failure', description }))
+  assert.not.ok('hint' in await fails(getIdToken(options), 'unavailable', /Signature/))
 })
 
 const pages: [what: string, fault: Fault, code: string, status: number][] = [

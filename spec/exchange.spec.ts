@@ -222,12 +222,10 @@ test('takes an answer of 64 KiB, and none of a byte more', async () => {
 
 test('reads an answer that comes in single bytes', async () => {
   const { google, options } = await setUp()
-  google.next('token', async (_, answer) => {
-    const text = await (await answer()).text()
-    const bytes = new TextEncoder().encode(text.replace('{', '{"größe":"日本🚀",'))
-    return new Response(watchedBody(Array.from(bytes, (byte) => Uint8Array.of(byte))).stream)
-  })
-  await getIdToken(options)
+  const bytes = new TextEncoder().encode('{"error":"invalid_grant","error_description":"größe 日本 🚀"}')
+  const body = watchedBody(Array.from(bytes, (byte) => Uint8Array.of(byte)))
+  google.next('token', faults.respond(() => new Response(body.stream, { status: 400 })))
+  assert.is((await fails(getIdToken(options), 'rejected')).description, 'größe 日本 🚀')
 })
 
 test('gives up on a body that never ends', async () => {
@@ -237,21 +235,20 @@ test('gives up on a body that never ends', async () => {
   assert.ok(google.requests[0]!.init!.signal!.aborted)
 })
 
-for (const length of [0, 1, 12, 40, -1]) {
-  test(`takes JSON that is cut short for a fault that may pass: ${length}`, async () => {
+const whole = '{"id_token":"eyJhbGciOiJSUzI1NiJ9.e30.AAAA"}'
+
+for (const body of ['', ' \n', whole.slice(0, 1), whole.slice(0, 12), whole.slice(0, 40), whole.slice(0, -1)]) {
+  test(`takes JSON that is cut short for a fault that may pass: ${JSON.stringify(body)}`, async () => {
     const { google, options } = await setUp()
-    const cut = faults.respond(() => new Response('{"id_token":"eyJhbGciOiJSUzI1NiJ9.e30.AAAA"}'.slice(0, length || 1)))
-    google.next('token', cut)
+    google.next('token', faults.respond(() => new Response(body)))
     const error = await fails(getIdToken(options), 'unavailable', /cut short/)
-    showsNothingOf(error, 'eyJhbGciOiJSUzI1NiJ9.e30.AAAA', google.requests[0]!.form.assertion!)
-    google.next('token', cut)
+    showsNothingOf(error, whole, google.requests[0]!.form.assertion!)
+    google.next('token', faults.respond(() => new Response(body)))
     await getIdToken({ ...options, retries: 1 })
   })
 }
 
-const noJson: [what: string, body: string | null][] = [
-  ['nothing', null],
-  ['blanks', '  \n'],
+const noJson: [what: string, body: string][] = [
   ['a page', '<!DOCTYPE html><title>Sign in</title>'],
   ['a word', 'token'],
   ['a number', '7'],
@@ -323,6 +320,7 @@ const wrongClaims: [what: string, Record<string, unknown>, message: RegExp][] = 
   ['times in milliseconds', { iat: seconds() * 1000, exp: (seconds() + 3600) * 1000 }, /iat and exp/],
   ['an end in the past', { iat: seconds() - 3600, exp: seconds() - 1 }, /too old/],
   ['an end in 20 seconds', { iat: seconds() - 3580, exp: seconds() + 20 }, /too old/],
+  ['a short life to come', { iat: seconds() + 100, exp: seconds() + 120 }, /too old/],
   ['a life of 20 seconds', { iat: seconds(), exp: seconds() + 20 }, /too old/]
 ]
 
