@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert'
 import { faults, tokenErrors } from './google/index.ts'
 import type { Fault } from './google/index.ts'
 import { fails, rejects } from './support/errors.ts'
-import { newKey, scenes } from './support/scene.ts'
+import { newKey, scenes, together } from './support/scene.ts'
 import type { Scene } from './support/scene.ts'
 
 const SECOND = 1000
@@ -27,16 +27,17 @@ for (const moves of ['always', 'at I/O'] as const) {
   test('each token has a flight of its own', async ({ ask, clock, google }) => {
     google.always('token', faults.latency(1 * SECOND))
     const credentials = await newKey(google)
-    const calls = [ask(), ask({ audience: 'second' }), ask({ credentials }), ask({ credentials, audience: 'second' })]
-    const tokens = await clock.until(Promise.all([...calls, ask(), ask({ audience: 'second' }), ask({ credentials })]))
+    const audience = 'second'
+    const questions = [{}, { audience }, { credentials }, { credentials, audience }]
+    const tokens = await clock.until(Promise.all([...questions, ...questions].map(ask)))
     assert.is(new Set(tokens).size, 4)
     assert.is(google.requests.length, 4)
   })
 
   test('a failure is shared by those who wait for it, and then forgotten', async ({ ask, clock, google }) => {
     google.next('token', slowly(faults.refusal(tokenErrors.badSignature)))
-    const outcomes = await clock.until(Promise.all([1, 2, 3, 4, 5].map(() => rejects(ask()))))
-    for (const { name, code, reason } of outcomes) assert.equal([name, code, reason], ['IdTokenError', 'rejected', 'invalid_grant'])
+    const errors = await clock.until(together(5, () => fails(ask(), 'rejected')))
+    for (const { reason } of errors) assert.is(reason, 'invalid_grant')
     assert.is(google.requests.length, 1)
     await ask()
     assert.is(google.requests.length, 2)
@@ -47,14 +48,15 @@ for (const moves of ['always', 'at I/O'] as const) {
     const leader = rejects(ask({ timeout: 2 * SECOND, retries: 1 }))
     await clock.settle()
     const fetch = async (): Promise<never> => { throw new Error('the fetch of a follower') }
-    const followers = [ask({ fetch, timeout: 1 }), ask({ fetch, timeout: 60 * SECOND, retries: 9 })].map(rejects)
-    for (const error of await clock.until(Promise.all([leader, ...followers]))) assert.is(error.code, 'timeout')
+    const others = [{ fetch, timeout: 1 }, { fetch, timeout: 60 * SECOND, retries: 9 }]
+    const errors = await clock.until(Promise.all([leader, ...others.map(ask).map(rejects)]))
+    assert.equal(errors.map(({ code }) => code), ['timeout', 'timeout', 'timeout'])
     assert.is(google.requests.length, 2)
     assert.ok(sentAt[1]! - sentAt[0]! >= 2 * SECOND && sentAt[1]! - sentAt[0]! < 3 * SECOND)
   })
 
   for (const role of ['leader', 'follower'] as const) {
-    test(`an abort ends the wait of the ${role} at once, with its reason, and nobody else's`, async (scene) => {
+    test(`an abort ends the wait of a ${role} at once, with its reason, and nobody else's`, async (scene) => {
       const { ask, clock, google } = scene
       google.next('token', faults.latency(1 * SECOND))
       const controller = new AbortController()
@@ -144,7 +146,9 @@ for (const moves of ['always', 'at I/O'] as const) {
   test("a caller's signal may be kept for long, and used for many", async ({ ask, clock, google }) => {
     const { signal, listeners } = watchedSignal()
     google.always('token', faults.latency(10))
-    for (let n = 0; n < 20; n++) await clock.until(together(5, () => ask({ signal, audience: `number ${n}` })))
+    for (let n = 0; n < 20; n++) {
+      await clock.until(together(5, () => ask({ signal, audience: `number ${n}` })))
+    }
     assert.is(listeners.length, 0)
   })
 
@@ -167,6 +171,26 @@ for (const moves of ['always', 'at I/O'] as const) {
     const tokens = await clock.until(first)
     assert.is(new Set(tokens).size, 1)
     assert.is(google.requests.length, 3)
+  })
+
+  test('who waits for a flight stays with it while it lives', async ({ ask, clock, google }) => {
+    google.next('token', faults.hang(), slowly(faults.refusal(tokenErrors.badSignature), 8 * SECOND))
+    const first = together(3, ask)
+    await clock.settle()
+    const forced = rejects(ask({ forceRefresh: true, timeout: 20 * SECOND }))
+    const tokens = await clock.until(first)
+    assert.is(new Set(tokens).size, 1)
+    assert.is((await clock.until(forced)).code, 'rejected')
+    assert.is(google.requests.length, 3)
+  })
+
+  test('nobody gets an error while there is a token', async ({ ask, clock, google }) => {
+    google.next('token', slowly(faults.refusal(tokenErrors.badSignature)))
+    const first = together(3, ask)
+    await clock.settle()
+    const forced = await clock.atOnce(ask({ forceRefresh: true }))
+    for (const token of await clock.until(first)) assert.is(token, forced)
+    assert.is(google.requests.length, 2)
   })
 
   // The platform's waitUntil
@@ -302,7 +326,8 @@ for (const moves of ['always', 'at I/O'] as const) {
     assert.ok(sentAt[1]! - sentAt[0]! <= 2 * SECOND + GRACE, `after ${sentAt[1]! - sentAt[0]!} ms`)
   })
 
-  test('dead leader: in a later attempt, followers there before', async ({ ask, clock, google, fetch, sentAt }) => {
+  test('dead leader: in a later attempt, followers there before', async (scene) => {
+    const { ask, clock, google, fetch, sentAt } = scene
     google.next('token', faults.json(503, {}, { 'retry-after': '2' }))
     let calls = 0
     ask({ fetch: (url, init) => (calls++ ? silence() : fetch(url, init)) }).catch(() => {})
@@ -490,14 +515,10 @@ for (const moves of ['always', 'at I/O'] as const) {
   run()
 }
 
-function together<T>(count: number, call: () => Promise<T>): Promise<T[]> {
-  return Promise.all(Array.from({ length: count }, () => call()))
-}
-
-/** The same answer, a second later. */
-function slowly(fault: Fault): Fault {
+/** The same answer, later. */
+function slowly(fault: Fault, milliseconds = 1 * SECOND): Fault {
   return async (call, answer) => {
-    await new Promise((resolve) => setTimeout(resolve, 1 * SECOND))
+    await new Promise((resolve) => setTimeout(resolve, milliseconds))
     return fault(call, answer)
   }
 }

@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert'
 import { faults, tokenErrors } from './google/index.ts'
 import type { Fault } from './google/index.ts'
 import { fails } from './support/errors.ts'
-import { AUDIENCE, scenes } from './support/scene.ts'
+import { AUDIENCE, scenes, together } from './support/scene.ts'
 
 const SECOND = 1000
 /** When an hour's token is due for its refresh. */
@@ -20,7 +20,8 @@ const failures: [how: string, fault: Fault, attempts: number][] = [
 for (const moves of ['always', 'at I/O'] as const) {
   const { test, run } = scenes(`life of a token: refresh, with a clock that moves ${moves}`, moves)
 
-  test('ahead: a caller gets the old token at once while one refresh runs behind', async ({ ask, clock, google }) => {
+  test('ahead: a caller gets the old token at once while one refresh runs behind', async (scene) => {
+    const { ask, clock, google } = scene
     const old = await ask()
     await clock.advance(DUE - 1)
     assert.is(await clock.atOnce(ask()), old)
@@ -96,7 +97,8 @@ for (const moves of ['always', 'at I/O'] as const) {
     })
   }
 
-  test('a refresh that fails leaves the next caller to wait once the token is over', async ({ ask, clock, google }) => {
+  test('a refresh that fails leaves the next caller to wait once the token is over', async (scene) => {
+    const { ask, clock, google } = scene
     await ask()
     google.always('token', faults.refusal(tokenErrors.badSignature))
     await clock.advance(3571 * SECOND)
@@ -121,8 +123,10 @@ for (const moves of ['always', 'at I/O'] as const) {
     assert.is(google.requests.length, 2)
   })
 
-  for (const [what, older] of [['the same token'], ['another one with the same end', 0], ['an older one', 100]] as const) {
-    test(`a refresh that brings ${what} changes nothing, and pauses for 30 s`, async ({ ask, clock, google, key }) => {
+  const repeated = [['the same token'], ['one with the same end', 0], ['an older one', 100]] as const
+  for (const [what, older] of repeated) {
+    test(`a refresh that brings ${what} changes nothing, and pauses for 30 s`, async (scene) => {
+      const { ask, clock, google, key } = scene
       const old = await ask()
       const iat = clock.now / SECOND - (older ?? 0)
       const account = google.world.accounts.get(key.client_email)!
@@ -217,7 +221,7 @@ for (const moves of ['always', 'at I/O'] as const) {
     assert.is(google.requests.length, 1)
   })
 
-  test('who is not forced is served at once while a forced flight runs, and after it failed', async (scene) => {
+  test('others are served at once while a forced flight runs, and after it failed', async (scene) => {
     const { ask, clock, google } = scene
     const old = await ask()
     google.always('token', faults.latency(1 * SECOND))
@@ -229,12 +233,13 @@ for (const moves of ['always', 'at I/O'] as const) {
   })
 
   // Seconds after the first flight began: its answer, the forced flight, and the answer to that.
-  for (const [answered, forcedAt, forcedAnswered] of [[3, 1, 1], [3, 1, 2], [2, 1, 3], [0.8, 0.4, 0.9], [0.8, 0.4, 0.6]]) {
+  const orders = [[3, 1, 1], [3, 1, 2], [2, 1, 3], [0.8, 0.4, 0.9], [0.8, 0.4, 0.6]] as const
+  for (const [answered, forcedAt, forcedAnswered] of orders) {
     const when = `${answered} s, forced ${forcedAt} to ${forcedAnswered} s`
     test(`a forced result stays, whenever the other comes: ${when}`, async ({ ask, clock, google }) => {
-      google.next('token', late(answered! * SECOND), late((forcedAnswered! - forcedAt!) * SECOND))
+      google.next('token', late(answered * SECOND), late((forcedAnswered - forcedAt) * SECOND))
       const plain = ask()
-      await clock.advance(forcedAt! * SECOND)
+      await clock.advance(forcedAt * SECOND)
       const forced = ask({ forceRefresh: true })
       await clock.advance(5 * SECOND)
       assert.is.not(await clock.atOnce(forced), await clock.atOnce(plain))
@@ -244,10 +249,6 @@ for (const moves of ['always', 'at I/O'] as const) {
   }
 
   run()
-}
-
-function together<T>(count: number, call: () => Promise<T>): Promise<T[]> {
-  return Promise.all(Array.from({ length: count }, call))
 }
 
 /** The answer is made at once, and comes so much later. */

@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert'
 import type { TokenStore } from 'gcp-id-token'
 import { faults, tokenErrors } from './google/index.ts'
 import { fails, rejects } from './support/errors.ts'
-import { AUDIENCE, MOST_RANDOM, newKey, scenes } from './support/scene.ts'
+import { AUDIENCE, newKey, scenes, together } from './support/scene.ts'
 import type { Scene } from './support/scene.ts'
 
 const SECOND = 1000
@@ -12,7 +12,8 @@ const PATIENCE = 1 * SECOND
 for (const moves of ['always', 'at I/O'] as const) {
   const { test, run } = scenes(`life of a token: in a store, with a clock that moves ${moves}`, moves)
 
-  test('a cold call looks into the store once, and writes what it got from Google', async ({ ask, clock, google }) => {
+  test('a cold call looks into the store once, and writes what it got from Google', async (scene) => {
+    const { ask, clock, google } = scene
     const store = memoryStore()
     google.next('token', faults.latency(500))
     const [token] = await clock.until(together(20, () => ask({ store })))
@@ -110,8 +111,8 @@ for (const moves of ['always', 'at I/O'] as const) {
 
   for (const [when, get] of Object.entries<() => Promise<string>>({
     never: () => new Promise(() => {}),
-    'too late': () => new Promise((resolve) => setTimeout(resolve, 30 * SECOND, 'late')),
-    'too late, and fails': () => new Promise((_, reject) => setTimeout(reject, 30 * SECOND, new Error('late')))
+    'too late': () => new Promise((resolve) => setTimeout(resolve, 30_000, 'late')),
+    'too late, and fails': () => new Promise((_, reject) => setTimeout(reject, 30_000, new Error('late')))
   })) {
     test(`a store that answers ${when} costs a second`, async ({ ask, clock, google, sentAt }) => {
       const start = clock.now
@@ -203,14 +204,13 @@ for (const moves of ['always', 'at I/O'] as const) {
 
   const heldThenStored = async (scene: Scene, stored: (iat: number) => number | undefined) => {
     const { ask, clock, google, key } = scene
-    scene.spy(Math, 'random', () => MOST_RANDOM)
     const store = memoryStore()
     const held = await ask({ store })
     const [name] = store.values.keys()
     const heldSince = clock.now / SECOND
     await clock.advance(3380 * SECOND)
     const iat = stored(heldSince)
-    if (iat !== undefined) store.values.set(name!, await issue(google, key, AUDIENCE, { iat, exp: iat + 3600 }))
+    if (iat) store.values.set(name!, await issue(google, key, AUDIENCE, { iat, exp: iat + 3600 }))
     store.calls.length = 0
     google.requests.length = 0
     assert.is(await clock.atOnce(ask({ store })), held)
@@ -244,7 +244,6 @@ for (const moves of ['always', 'at I/O'] as const) {
 
   test('a store that hangs holds up no refresh behind, and no caller', async (scene) => {
     const { ask, clock, google } = scene
-    scene.spy(Math, 'random', () => MOST_RANDOM)
     const store = memoryStore()
     const held = await ask({ store })
     store.get = () => new Promise(() => {})
@@ -336,10 +335,6 @@ function issue(google: Scene['google'], key: Scene['key'], audience: string, cla
 function aged({ google, key, clock }: Scene, seconds: number): Promise<string> {
   const iat = clock.now / SECOND - seconds
   return issue(google, key, AUDIENCE, { iat, exp: iat + 3600 })
-}
-
-function together<T>(count: number, call: () => Promise<T>): Promise<T[]> {
-  return Promise.all(Array.from({ length: count }, () => call()))
 }
 
 interface MemoryStore extends TokenStore {

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { faults, tokenErrors } from './google/index.ts'
 import type { Fault, Google } from './google/index.ts'
 import { fails } from './support/errors.ts'
-import { newKey, scenes } from './support/scene.ts'
+import { AUDIENCE, newKey, scenes } from './support/scene.ts'
 import type { Scene } from './support/scene.ts'
 
 const { test, run } = scenes('life of a token: what is left of it')
@@ -43,7 +43,8 @@ for (const offset of [-7200, -3600, -50, 0.5, 50, 3600, 7200, 86_400 * 365]) {
   })
 }
 
-for (const [how, date] of Object.entries({ missing: null, 'no date': 'soon', 'a number': '1800007200', empty: '' })) {
+const noDates = { missing: null, 'no date': 'soon', 'a number': '1800007200', empty: '' }
+for (const [how, date] of Object.entries(noDates)) {
   test(`where Date is ${how}, Google's time is ours`, async (scene) => {
     const { ask, google } = scene
     google.settings.clockOffset = -50
@@ -80,14 +81,21 @@ test('never more than its whole life, whatever Date says', async (scene) => {
   await servedFor(scene, 3570 * SECOND)
 })
 
-test('a clock that leapt ahead is set right by the next answer, even if that brings the same token', async (scene) => {
+test('a clock that leapt ahead is set right even by an answer that brings the same token', async (scene) => {
   const { ask, clock, google } = scene
   const token = await ask()
   google.always('token', faults.body(() => ({ id_token: token })))
   clock.error = 3580 * SECOND
   assert.is(await ask(), token)
-  assert.is(google.requests.length, 2)
   await servedFor(scene, 3570 * SECOND)
+})
+
+test('a token that cannot be served keeps no other out of the cache', async ({ ask, clock, google }) => {
+  await ask()
+  clock.error = 3580 * SECOND
+  google.settings.idTokenLifetime = 600
+  const token = await ask()
+  assert.is(await clock.atOnce(ask()), token)
 })
 
 const good: Record<string, object> = {
@@ -107,7 +115,7 @@ for (const [what, claims] of Object.entries(good)) {
 
 const bad: Record<string, object> = {
   'another audience': { aud: 'https://elsewhere.example' },
-  'an audience in a list': { aud: ['https://hello-uc.a.run.app'] },
+  'an audience in a list': { aud: [AUDIENCE] },
   'no audience': { aud: undefined },
   'another account': { email: 'other@example.iam.gserviceaccount.com' },
   'no iat': { iat: undefined },
@@ -137,9 +145,10 @@ for (const [what, claims] of Object.entries(bad)) {
 }
 
 const { encode } = base64url
+const AUD = `"aud":"${AUDIENCE}"`
 const texts: Record<string, unknown> = {
-  'an endless life': `e30.${encode('{"aud":"https://hello-uc.a.run.app","iat":1800000000,"exp":1e999}')}.e30`,
-  'an endless past': `e30.${encode('{"aud":"https://hello-uc.a.run.app","iat":-1e999,"exp":1800003600}')}.e30`,
+  'an endless life': `e30.${encode(`{${AUD},"iat":1800000000,"exp":1e999}`)}.e30`,
+  'an endless past': `e30.${encode(`{${AUD},"iat":-1e999,"exp":1800003600}`)}.e30`,
   'two parts': `e30.${encode('{}')}`,
   'claims that are no JSON': `e30.${encode('{')}.e30`,
   'claims that are null': `e30.${encode('null')}.e30`,
@@ -174,7 +183,8 @@ for (const offset of [7200, -7200]) {
   })
 }
 
-test('it is known for all accounts of an endpoint, and for no other endpoint', async ({ ask, google, key }) => {
+test('it is known for all accounts of an endpoint, and for no other endpoint', async (scene) => {
+  const { ask, google, key } = scene
   google.settings.clockOffset = 7200
   await ask()
   const other = await newKey(google)
@@ -194,14 +204,17 @@ test('the one more attempt is none of the retries', async ({ ask, clock, google,
 })
 
 test('and there is only one of it', async ({ ask, clock, google }) => {
-  const wrong = (offset: number) => faults.refusal(tokenErrors.badTime, { date: httpDate(clock.now + offset) })
-  google.next('token', wrong(3_600_000), wrong(7_200_000), wrong(3_600_000), wrong(0))
+  const wrong = (hours: number) => {
+    return faults.refusal(tokenErrors.badTime, { date: httpDate(clock.now + hours * 3600 * SECOND) })
+  }
+  google.next('token', wrong(1), wrong(2), wrong(1), wrong(0))
   await fails(ask(), 'rejected', /reasonable timeframe/)
   assert.is(google.requests.length, 2)
 })
 
 for (const [offset, requests] of [[15, 1], [-15, 1], [16, 2], [-16, 2]] as const) {
-  test(`a refusal that comes with a clock ${offset} s off means ${requests} in all`, async ({ ask, clock, google }) => {
+  test(`a refusal that comes with a clock ${offset} s off means ${requests} in all`, async (scene) => {
+    const { ask, clock, google } = scene
     const date = httpDate(clock.now + offset * SECOND)
     const refusal = faults.refusal(tokenErrors.badTime, { date })
     google.next('token', refusal, refusal)

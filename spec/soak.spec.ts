@@ -64,8 +64,8 @@ class Soak {
   async run(): Promise<void> {
     const { clock, random } = this
     const places = [await this.#place(7384.6), await this.#place(-1911.3)]
-    const wanted = places.flatMap((place) =>
-      Array.from({ length: 4 }, (_, n) => ({ ...place, audience: `https://service-${n}.example`, end: 0, flights: 0 })))
+    const audiences = [0, 1, 2, 3].map((n) => `https://service-${n}.example`)
+    const wanted = audiences.flatMap((audience) => places.map((place) => newWanted(place, audience)))
 
     while (clock.now < this.#start + HOURS * 60 * MINUTE) {
       await clock.advance(-Math.log(1 - random()) * BETWEEN_CALLS)
@@ -73,7 +73,7 @@ class Soak {
       // The first are asked for often, the last seldom.
       const one = wanted[Math.floor(random() ** 2 * wanted.length)]!
       const callers = random() < 0.03 ? 2 + this.#below(40) : 1
-      if (random() < 0.1) await this.#call({ ...one, audience: `once ${this.counts.once++}`, end: 0, flights: 0 })
+      if (random() < 0.1) await this.#call(newWanted(one, `once ${this.counts.once++}`))
       else await Promise.all(Array.from({ length: callers }, () => this.#call(one)))
       this.#check(wanted)
     }
@@ -129,7 +129,7 @@ class Soak {
           counts.errors++
           const known = ['rejected', 'invalid_response', 'timeout', 'unavailable'].includes(error.code)
           if (error.name !== 'IdTokenError' || !known) this.#broken.push(`an odd error: ${error.stack}`)
-          if (!forceRefresh && this.#exists(wanted)) this.#broken.push(`an error though there is a token: ${error}`)
+          if (!forceRefresh && this.#exists(wanted)) this.#broken.push(`beside a token: ${error.stack}`)
         }
       )
       .catch((error) => this.#broken.push(error.stack))
@@ -138,7 +138,7 @@ class Soak {
         if (clock.now - begun > LONGEST_WAIT) this.#broken.push(`waited ${clock.now - begun} ms`)
       })
     await clock.settle()
-    if (exists && outcome !== 'served') this.#broken.push(`not served at once though there is a token: ${outcome}`)
+    if (exists && outcome !== 'served') this.#broken.push(`${outcome || 'waits'} beside a token`)
     if (outcome) return
     counts.waited++
     if (random() < 0.1) setTimeout(() => controller.abort('enough'), random() * 10 * SECOND)
@@ -226,10 +226,12 @@ function weathers(google: Google, random: () => number): { fine: Fault[], [weath
     ],
     silent: [faults.hang()],
     slow: [late],
-    wrongClock: [behind, faults.headers({ date: 'soon' }), faults.refusal(tokenErrors.badTime), faults.page(503)],
+    wrongClock: [
+      behind, faults.headers({ date: 'soon' }), faults.refusal(tokenErrors.badTime), faults.page(503)
+    ],
     garbage: [
-      faults.html(200, '<html>'), faults.json(200, {}), faults.truncated(), faults.huge(100_000), faults.echo(),
-      faults.redirect('https://elsewhere.example'),
+      faults.html(200, '<html>'), faults.json(200, {}), faults.truncated(), faults.huge(100_000),
+      faults.echo(), faults.redirect('https://elsewhere.example'),
       token(() => ({ audience: 'https://elsewhere.example' })),
       token(() => ({ account: other })),
       token(({ iat }) => ({ iat: iat - 3590 })),
@@ -237,6 +239,10 @@ function weathers(google: Google, random: () => number): { fine: Fault[], [weath
     ],
     refusing: [faults.refusal(tokenErrors.badSignature)]
   }
+}
+
+function newWanted({ google, key }: Place, audience: string): Wanted {
+  return { google, key, audience, end: 0, flights: 0 }
 }
 
 /** How many entries the largest table has that anybody fills meanwhile. */

@@ -1,6 +1,6 @@
 /**
- * Stands in for `Date.now` and the timers of this realm, so that hours pass in a moment. Crypto goes on for real: time
- * stands still until it is done. (Fake clocks off the shelf do not wait for it, and need Node to be bundled.)
+ * Stands in for `Date.now` and the timers of this realm, so that hours pass in a moment. Crypto is real: time
+ * stands still until it is done. (Clocks off the shelf do not wait for it, and can be bundled for Node only.)
  */
 export class FakeClock {
   /** The true time, in milliseconds. */
@@ -23,11 +23,10 @@ export class FakeClock {
     // A timer takes a millisecond and more, and the edge VM has no setImmediate.
     this.#turn = () => digest.call(crypto.subtle, 'SHA-256', byte)
     this.#replace(Date, 'now', () => this.#shown + this.error)
-    this.#replace(globalThis, 'setTimeout', (call: Call, delay = 0, ...args: unknown[]) => this.#set(call, delay, args))
+    const set = (call: Call, delay = 0, ...args: unknown[]) => this.#set(call, delay, args)
+    this.#replace(globalThis, 'setTimeout', set)
     this.#replace(globalThis, 'clearTimeout', (id: number) => void this.#timers.delete(id))
-    for (const name of ['digest', 'importKey', 'sign', 'verify', 'generateKey', 'exportKey'] as const) {
-      this.#replace(crypto.subtle, name, this.#watched(crypto.subtle[name]))
-    }
+    for (const name of WORK) this.#replace(crypto.subtle, name, this.#watched(crypto.subtle[name]))
   }
 
   /** The timers that are set, by id. */
@@ -131,6 +130,10 @@ export class FakeClock {
     })
   }
 }
+
+const WORK = [
+  'digest', 'sign', 'verify', 'encrypt', 'decrypt', 'importKey', 'exportKey', 'generateKey', 'deriveKey'
+] as const
 
 export type Moves = 'always' | 'at I/O' | 'never'
 

@@ -29,9 +29,6 @@ export function scenes(title: string, moves: Moves = 'always'): Scenes {
 
 export const AUDIENCE = 'https://hello-uc.a.run.app'
 
-/** What a call costs at most while all goes well. */
-export const DEFAULT_TIMEOUT = 5000
-
 async function newScene(moves: Moves): Promise<Scene> {
   const clock = new FakeClock(moves)
   let issued = 0
@@ -71,7 +68,8 @@ async function newScene(moves: Moves): Promise<Scene> {
 }
 
 /**
- * A key whose token endpoint nobody else knows: what is learned of an endpoint's clock stays with it, beyond the test.
+ * A key whose token endpoint nobody else knows: what is learned of an endpoint's clock stays with it, beyond
+ * the test.
  */
 export async function newKey(google: Google, account = google.createAccount()): Promise<KeyFile> {
   const key = await google.createKey(account)
@@ -79,6 +77,10 @@ export async function newKey(google: Google, account = google.createAccount()): 
 }
 
 let lastPort = 1024
+
+export function together<T>(count: number, call: () => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: count }, () => call()))
+}
 
 /** Numbers as `Math.random` gives them: 0 is possible, 1 is not. */
 export const LEAST_RANDOM = 0
