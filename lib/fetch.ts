@@ -200,8 +200,9 @@ function nextUrl(mode: string | undefined, request: Request, response: Response)
     discard(response)
     throw new TypeError(isHidden ? HIDDEN : REFUSED)
   }
-  if (method !== 'GET' && method !== 'HEAD') return
-  const next = parse(headers.get('location') ?? ':', url)?.href
+  const location = headers.get('location')
+  if (!location || (method !== 'GET' && method !== 'HEAD')) return
+  const next = parse(location, url)?.href
   // As text, to which a URL with a password in it is foreign, too: a Request takes no such URL.
   return next?.startsWith(`${new URL(url).origin}/`) ? next : undefined
 }
