@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { decodeJwt } from 'jose'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { bodyOf, showsNothingOf } from './support/errors.ts'
+import { formsOf, showsNothingOf } from './support/errors.ts'
 import { setUpWith } from './support/google.ts'
 import * as keys from './support/keys.ts'
 
@@ -111,7 +111,7 @@ const FIELDS = [
   'type', 'client_email', 'private_key', 'private_key_id', 'token_uri', 'universe_domain', '__proto__', 'toString'
 ]
 
-const SECRETS = [bodyOf(keys.rsa), bodyOf(keys.pkcs1)]
+const SECRETS = [...formsOf(keys.rsa), ...formsOf(keys.pkcs1)]
 
 const scene = setUpWith(keys.rsa)
 let calls = 0

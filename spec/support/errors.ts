@@ -51,6 +51,13 @@ function piecesOf(text: string): string[] {
   return Array.from({ length: Math.max(text.length - 11, 0) }, (_, start) => text.slice(start, start + 12))
 }
 
+/** A key as an error could show it: base64, hex, and numbers. */
+export function formsOf(pem: string): string[] {
+  const base64 = bodyOf(pem)
+  const bytes = Array.from(atob(base64), (char) => char.charCodeAt(0))
+  return [base64, bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(''), bytes.join()]
+}
+
 /** Every property, own and inherited from the error's class, and all of the cause. */
 function textsOf(error: any): string[] {
   if (typeof error !== 'object' || !error) return [String(error)]
