@@ -99,7 +99,7 @@ for (const [what, credentials] of missing) {
   })
 }
 
-for (const credentials of [7, true, Symbol('key'), () => '{}', []]) {
+for (const credentials of [7, true, Symbol('key'), () => '{}']) {
   test(`must be an object or text, not ${typeof credentials}`, async () => {
     await misused(getIdToken({ credentials: credentials as never, audience }), /credentials/)
   })
@@ -112,6 +112,7 @@ test('lack fields, which are named', async () => {
   await fails(attempt({ private_key }), 'invalid_credentials', /lack client_email/)
   await fails(attempt({ client_email }), 'invalid_credentials', /lack private_key/)
   await fails(attempt(rest), 'invalid_credentials', /client_email/, /private_key/)
+  await fails(attempt([]), 'invalid_credentials', /client_email/, /private_key/)
   await fails(attempt('{}'), 'invalid_credentials', /client_email/, /private_key/)
   await fails(attempt({ ...key, private_key: '' }), 'invalid_credentials', /lack private_key/)
   await fails(attempt({ ...key, client_email: null }), 'invalid_credentials', /lack client_email/)

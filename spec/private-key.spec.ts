@@ -36,6 +36,7 @@ const coats: [what: string, (pem: string) => string][] = [
   ['with a byte order mark', (pem) => `\uFEFF${pem}`],
   ['with bag attributes before it', (pem) => `${BAG_ATTRIBUTES}${pem}`],
   ['with a certificate before it', (pem) => keys.certificate + pem],
+  ['with an EC key before it', (pem) => keys.ec + pem],
   ['with a certificate after it', (pem) => pem + keys.certificate],
   ['with text after it', (pem) => `${pem}\nKeep this secret!\n`],
   ['as base64', (pem) => btoa(pem)],
