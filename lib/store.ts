@@ -28,9 +28,8 @@ export type { TokenStore }
 /** What {@link encryptedStore} and {@link workersKvStore} take. */
 export interface StoreOptions {
   /**
-   * Random text of at least 32 characters that all isolates share, as `openssl rand -base64 32` makes it. Keep
-   * it as you keep keys: with it, whoever reads the store reads tokens. With another one, all that it holds is
-   * a miss.
+   * Random text of at least 32 characters that all isolates share, as `openssl rand -base64 32` makes it. Keep it
+   * like a key: with it, whoever reads the store reads tokens. To one secret, what another one wrote is a miss.
    */
   secret: string
 }
@@ -47,7 +46,7 @@ export interface KvNamespace {
  * A store in which names and values tell nothing: around whatever keeps texts by name for a time.
  *
  * Whoever reads it learns when tokens are written and how long they are, nothing else. Whoever writes to it
- * can cause a miss, or at worst put back an older token of the same identity and audience that is still valid.
+ * can cause a miss, or at worst put back an older token of the same identity and audience that is still good.
  *
  * Two keys come from the secret by HKDF-SHA-256. Names are HMAC-SHA-256, values AES-256-GCM with a random IV;
  * the version of this format and what the name stands for are authenticated with them.
