@@ -43,7 +43,7 @@ export async function requestToken(
       const token = await within(timeout, answer.then((text) => readToken(text, audience, source)))
       if (token) return token
       controller.abort()
-      failure ??= new IdTokenError('timeout', `${source.endpoint} did not answer within ${timeout} ms`)
+      failure ??= new IdTokenError('timeout', `no ID token within ${timeout} ms`)
     } catch (error) {
       const { code } = error as IdTokenError
       // A refusal that comes with news of the time is most likely due to it, so it is worth one more attempt at once.

@@ -23,25 +23,22 @@ export async function getToken(source: Source, options: CommonOptions): Promise<
   checkClock()
   const key = `${idOf(source.identity)} ${audience}`
   let flight: Flight | undefined
+  let failure: Failure | undefined
   for (;;) {
-    const held = forceRefresh ? undefined : tokens.get(key)
-    if (held && isUsable(held)) {
-      const isUnderWay = () => [key, FORCED + key].some((one) => isAlive(flights.get(one)))
-      if (Date.now() >= held.refresh && !isUnderWay()) lead(key, source, settings)
+    const held = forceRefresh ? undefined : usableToken(key)
+    if (held) {
+      if (Date.now() >= held.refresh && !isUnderWay(key)) lead(key, source, settings)
       return held.text
     }
+    if (failure) throw failure.error
     flight ??= flights.get(FORCED + key) ?? (forceRefresh ? undefined : flights.get(key)) ?? lead(key, source, settings)
     const { renewals } = flight
     const outcome = await within(restOfLease(flight), flight.outcome.catch(() => LOST), signal)
     if (outcome && 'text' in outcome) return outcome.text
-    if (outcome && 'error' in outcome) {
-      // Meanwhile, another flight may have brought a token.
-      const other = forceRefresh ? undefined : tokens.get(key)
-      if (other && isUsable(other)) return other.text
-      throw outcome.error
-    }
+    // Before it is thrown, one more look: another flight may have brought a token meanwhile.
+    if (outcome && 'error' in outcome) failure = outcome
     // Lost, or silent for a whole lease: the leader's request is gone. Whoever sees it first leads.
-    if (outcome || flight.renewals === renewals) {
+    else if (outcome || flight.renewals === renewals) {
       forget(flight)
       flight = undefined
     }
@@ -83,8 +80,9 @@ function checkClock(): void {
   })
 }
 
-function isUsable(token: HeldToken): boolean {
-  return token.end - Date.now() >= LEAST_LIFE
+function usableToken(key: string): HeldToken | undefined {
+  const token = tokens.get(key)
+  return token && token.end - Date.now() >= LEAST_LIFE ? token : undefined
 }
 
 /** What is left of the lease, by a clock that may have stood still or jumped. */
@@ -92,8 +90,9 @@ function restOfLease({ since, lease }: Flight): number {
   return Math.min(Math.max(since + lease - Date.now(), 0), lease)
 }
 
-function isAlive(flight: Flight | undefined): boolean {
-  return !!flight && restOfLease(flight) > 0
+function isUnderWay(key: string): boolean {
+  const found = [flights.get(key), flights.get(FORCED + key)]
+  return found.some((flight) => flight && restOfLease(flight) > 0)
 }
 
 function renew(flight: Flight, milliseconds: number): void {
@@ -173,12 +172,12 @@ async function writeStore(store: TokenStore, key: string, { text, end }: Token):
   await within(STORE_PATIENCE, attempt(() => store.set(key, text, { ttl })))
 }
 
-/** Into memory with a token, unless one that ends later is there; what a forced flight found must go in any case. */
+/** Into memory with a token, unless one that ends later got there; what a forced flight found must go in any case. */
 function keep(key: string, token: Token, forced: boolean, before: HeldToken | undefined, spread: number): void {
-  const held = tokens.get(key)
-  const isBest =
-    !held || !isUsable(held) || token.exp > held.exp || (forced && (held === before || token.exp === held.exp))
-  if (isBest) return tokens.set(key, { ...token, refresh: refreshTime(token, spread) })
+  const held = usableToken(key)
+  if (!held || token.exp > held.exp || (forced && (held === before || token.exp === held.exp))) {
+    return tokens.set(key, { ...token, refresh: refreshTime(token, spread) })
+  }
   if (held.text === token.text) held.end = token.end // by what is known of the time now
   postponeRefresh(held)
 }
@@ -215,7 +214,11 @@ interface HeldToken extends Token {
 }
 
 /** What a flight comes to: plain data, that requests may share. */
-type Outcome = { readonly text: string } | { readonly error: unknown }
+type Outcome = { readonly text: string } | Failure
+
+interface Failure {
+  readonly error: unknown
+}
 
 interface Flight {
   readonly forced: boolean
