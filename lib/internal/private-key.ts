@@ -9,15 +9,16 @@ export function readPrivateKey(pem: string): Uint8Array {
   const bytes = fromBase64(readBlock(pem)) ?? new Uint8Array()
   const start = `${bytes.subarray(0, 32)},`
   if (start.includes(EC_OID)) throw invalidKey('is "EC PRIVATE KEY"')
-  // SEQUENCE with a length of two bytes, which every RSA key has, and an INTEGER: the version
-  if (!/^48,130,\d+,\d+,2,1,/.test(start)) throw invalidKey('is damaged')
+  if (bytes[0] !== SEQUENCE) throw invalidKey('is damaged')
+  // A length of two bytes, which every RSA key has, and an INTEGER: the version
+  if (!/^48,130,\d+,\d+,2,1,/.test(start)) throw invalidKey(NOT_RSA)
   const end = 4 + bytes[2]! * 256 + bytes[3]!
   if (end > bytes.length) throw invalidKey('is cut short')
   // What follows the DER, some runtimes refuse and others ignore.
   const der = bytes.subarray(0, end)
   if (start.includes(RSA_ALGORITHM.join())) return der
   // Without an algorithm, what comes next is the modulus, an INTEGER.
-  if (der[7] !== INTEGER) throw invalidKey('is not of RSA')
+  if (der[7] !== INTEGER) throw invalidKey(NOT_RSA)
   return Uint8Array.of(...head(SEQUENCE, end + 22), INTEGER, 1, 0, ...RSA_ALGORITHM, ...head(OCTET_STRING, end), ...der)
 }
 
@@ -26,6 +27,7 @@ export function invalidKey(what: string, hint = 'Use the private_key of the JSON
   return new IdTokenError('invalid_key', `private_key ${what}`, { hint })
 }
 
+const NOT_RSA = 'is no RSA key'
 const LONGEST_PEM = 65_536
 const INTEGER = 2
 const OCTET_STRING = 4
