@@ -28,8 +28,8 @@ export type { TokenStore }
 /** What {@link encryptedStore} and {@link workersKvStore} take. */
 export interface StoreOptions {
   /**
-   * Random text of at least 32 characters that all isolates share, as `openssl rand -base64 32` makes it. Keep it
-   * like a key: with it, whoever reads the store reads tokens. To one secret, what another one wrote is a miss.
+   * Random text of at least 32 characters that all isolates share, as `openssl rand -base64 32` makes it.
+   * Keep it like a key: with it, whoever reads the store reads tokens. What another secret wrote is a miss.
    */
   secret: string
 }

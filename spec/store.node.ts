@@ -1,4 +1,4 @@
-// The format, by Node's own crypto: isolates of two deployments share a store, so it changes only with its version.
+// The format, by Node's own crypto: two deployments may share a store, so it changes only with its version.
 
 import { encryptedStore } from 'gcp-id-token/store'
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
@@ -15,8 +15,8 @@ const format = suite('the format of the encrypted store')
 
 format('is what it writes', async () => {
   const written: [name: string, value: string][] = []
-  const engine = { get: async () => undefined, set: async (...[name, value]: string[]) => written.push([name!, value!]) }
-  await encryptedStore(engine as any, { secret: SECRET }).set(KEY, TOKEN, { ttl: 60 })
+  const set = async (name: string, value: string) => written.push([name, value])
+  await encryptedStore({ get: async () => null, set }, { secret: SECRET }).set(KEY, TOKEN, { ttl: 60 })
   const [[name, value]] = written as any
   assert.is(name, NAME)
   assert.match(value, /^v1\.[\w-]+$/)
@@ -38,8 +38,8 @@ const rows: [what: string, made: string | undefined, change: Partial<Made>][] = 
 ]
 for (const [what, expected, change] of rows) {
   format(`is what it reads: ${what}`, async () => {
-    const engine = { get: async (name: string) => name === NAME ? make(change) : undefined, set: async () => {} }
-    assert.is(await encryptedStore(engine, { secret: SECRET }).get(KEY), expected)
+    const get = async (name: string) => name === NAME ? make(change) : null
+    assert.is(await encryptedStore({ get, set: async () => {} }, { secret: SECRET }).get(KEY), expected)
   })
 }
 
@@ -52,7 +52,8 @@ interface Made {
   tagLength: number
 }
 
-function make({ secret = SECRET, info = INFO.values, associated = `v1.${KEY}`, tagLength = 16 }: Partial<Made>) {
+function make(change: Partial<Made>) {
+  const { secret = SECRET, info = INFO.values, associated = `v1.${KEY}`, tagLength = 16 } = change
   const iv = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', derived(info, secret), iv, { authTagLength: tagLength })
   cipher.setAAD(Buffer.from(associated))

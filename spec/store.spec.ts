@@ -187,11 +187,12 @@ test('shares no promise between requests: one that died holds up no other', asyn
 })
 
 for (const [what, secret] of Object.entries<unknown>({
-  undefined: undefined, null: null, empty: '', 'too short': SECRET.slice(1), 'a list': Array(32).fill('secret')
+  undefined, null: null, empty: '', 'too short': SECRET.slice(1), 'a list': Array(32).fill('secret')
 })) {
   test(`refuses a secret that is ${what}, and does not show it`, async () => {
     const options = { secret: secret as string }
-    for (const make of [() => encryptedStore(memory(), options), () => workersKvStore(namespace(), options)]) {
+    const makers = [() => encryptedStore(memory(), options), () => workersKvStore(namespace(), options)]
+    for (const make of makers) {
       await misused(call(make), /secret/, /32 characters/, /bound\?/)
       const error = await call(make).catch((error) => error)
       showsNothingOf(error, SECRET, String(secret))
@@ -199,10 +200,11 @@ for (const [what, secret] of Object.entries<unknown>({
   })
 }
 
-for (const [what, unbound] of Object.entries<any>({ undefined, null: null, 'an object': {}, 'a text': 'KV' })) {
+const unbound = { undefined, null: null, 'an object': {}, 'a text': 'TOKENS' }
+for (const [what, value] of Object.entries<any>(unbound)) {
   test(`asks whether it is bound: ${what}`, async () => {
-    await misused(call(() => encryptedStore(unbound, { secret: SECRET })), /store/, /bound\?/)
-    await misused(call(() => workersKvStore(unbound, { secret: SECRET })), /namespace/, /bound\?/)
+    await misused(call(() => encryptedStore(value, { secret: SECRET })), /store/, /bound\?/)
+    await misused(call(() => workersKvStore(value, { secret: SECRET })), /namespace/, /bound\?/)
   })
 }
 
