@@ -166,8 +166,8 @@ test('is not where nobody deployed it', async () => {
   const { google } = setUp()
   const nobody = await google.fetch('https://nobody-uc.a.run.app/')
   assert.is(nobody.status, 404)
-  const missing = await google.fetch('https://example.com/').then(String, error => error.name)
-  assert.is(missing, 'TypeError')
+  const missing = await google.fetch('https://example.com/').then(String, error => error.message)
+  assert.is(missing, 'fetch failed')
 })
 
 test('takes faults as any other endpoint', async () => {
@@ -175,7 +175,7 @@ test('takes faults as any other endpoint', async () => {
   google.next('run', faults.page(503), faults.dropped())
   const token = await google.issueIdToken(caller, service.url)
   assert.is(await status(google, service, token), 503)
-  assert.is(await status(google, service, token).catch(error => error.name), 'TypeError')
+  assert.is(await status(google, service, token).catch(error => error.message), 'fetch failed')
   assert.is(await status(google, service, token), 200)
   assert.equal(google.requests.map(({ endpoint, status }) => [endpoint, status]),
     [['run', 503], ['run', undefined], ['run', 200]])

@@ -79,6 +79,13 @@ export const faults = {
       }
     }), { status, headers: { 'content-type': 'application/json; charset=utf-8' } })
   },
+  /** The same, small on the wire; only a server's client will unpack it. */
+  zipped: (bytes: number): Fault => async (call, answer) => {
+    const { body } = await faults.huge(bytes)(call, answer)
+    return new Response(body!.pipeThrough(new CompressionStream('gzip')), {
+      headers: { 'content-type': 'application/json; charset=utf-8', 'content-encoding': 'gzip' }
+    })
+  },
   redirect: (location: string, status: 301 | 302 | 303 | 307 | 308 = 307): Fault =>
     () => new Response(null, { status, headers: { location } }),
   /** How a browser shows a redirect that it was told not to follow. */

@@ -165,7 +165,7 @@ function ask(
 }
 
 async function unreachable(google: Google, url: string): Promise<void> {
-  assert.is(await ask(google, url).then(String, error => error.name), 'TypeError')
+  assert.is(await ask(google, url).then(String, error => error.message), 'fetch failed')
 }
 
 interface Scene {

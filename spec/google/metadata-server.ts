@@ -93,7 +93,7 @@ function identity(
   const isFull = query.get('format') === 'full'
   const isCompute = machine.kind === 'compute'
   const hasEmail = isFull || !isCompute || world.settings.standardEmail
-  const licenses = isFull && query.get('licenses') === 'TRUE' ? { license_id: ['1000010'] } : {}
+  const licenses = query.get('licenses') === 'TRUE' ? { license_id: ['1000010'] } : {}
   return issueIdToken(world, world.settings.idTokenLifetime, {
     aud: query.get('audience'),
     azp: account.uniqueId,

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { request } from 'node:http'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -26,6 +27,25 @@ test('tells its parts by their path', async ({ google, served }) => {
   assert.is((await fetch(`${served.url}/`)).status, 404)
   google.createService()
   assert.is((await fetch(`${served.url}/`)).status, 403)
+})
+
+test('tells a ping for the metadata server from a call of the service', async ({ google, served }) => {
+  google.createService()
+  google.runOnGoogleCloud()
+  const ping = await fetch(served.url, { headers: { 'metadata-flavor': 'Google' } })
+  assert.is(ping.headers.get('metadata-flavor'), 'Google')
+  assert.is((await fetch(served.url)).status, 403)
+})
+
+test('publishes certificates that anybody can read', async ({ google, served }) => {
+  const certificates = await (await fetch(`${served.url}/oauth2/v1/certs`)).json() as Record<string, string>
+  for (const { kid, n } of (await google.keys.jwks()).keys) {
+    const certificate = new X509Certificate(certificates[kid!]!)
+    assert.ok(certificate.verify(certificate.publicKey))
+    assert.is(certificate.publicKey.export({ format: 'jwk' }).n, n)
+    assert.is(certificate.subject, 'CN=federated-signon.system.gserviceaccount.com')
+    assert.ok(Date.parse(certificate.validFrom) < Date.now() && Date.now() < Date.parse(certificate.validTo))
+  }
 })
 
 test('answers as a proxy too', async ({ google, served }) => {
@@ -75,6 +95,13 @@ test('drops connections, before an answer and within it', async ({ google, serve
   assert.is(response.status, 200)
   await rejected(response.text(), 'TypeError')
   assert.is((await fetch(url)).status, 200)
+})
+
+test('sends much in little', async ({ google, served }) => {
+  google.next('certs', faults.zipped(1_000_000))
+  const response = await fetch(`${served.url}/oauth2/v3/certs`)
+  assert.is(response.headers.get('content-encoding'), 'gzip')
+  assert.is((await response.text()).length, 1_000_000)
 })
 
 test('notices when the caller leaves', async ({ google, served }) => {

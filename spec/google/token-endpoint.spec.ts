@@ -84,6 +84,16 @@ test('refuses an assertion signed by another key, with HS256, or by a deleted ke
   await refused(google, good, 'badSignature')
 })
 
+test('looks for keys by the account, where the assertion names none', async () => {
+  const { google, key } = await setUp()
+  const { private_key } = await google.createKey()
+  const another = { signer: await importPKCS8(private_key, 'RS256'), kid: undefined }
+  await refused(google, await assertion(key, {}, another), 'badSignature')
+  await refused(google, await assertion(key, { iss: 'nobody@example.com' }, another), 'unknownAccount')
+  const broken = changedClaim(await assertion(key, { iss: 'nobody@example.com' }, another))
+  await refused(google, broken, 'unknownAccount')
+})
+
 test('refuses a key that signs for another account', async () => {
   const { google, key } = await setUp()
   const { email } = google.createAccount()

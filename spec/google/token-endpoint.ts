@@ -37,7 +37,7 @@ export async function checkAssertion(world: World, endpoint: string, assertion: 
   const { header, claims } = parts
 
   const account = findAccount(world, 'googleapis.com', String(claims.iss))
-  const key = await verifiedBy(assertion, header, candidates(world, account, header.kid))
+  const key = await verifiedBy(assertion, candidates(world, account, header.kid))
   if (key === 'nobody') return { refusal: tokenErrors.badSignature }
   if (!account || key === 'no candidate') return { refusal: tokenErrors.unknownAccount }
   if (key.disabled || account.disabled) return { refusal: tokenErrors.disabledClient }
@@ -79,12 +79,10 @@ function candidates(world: World, account: Account | undefined, kid: unknown): A
   return account && keys
 }
 
-async function verifiedBy(
-  assertion: string, header: Json, keys: AccountKey[] | undefined
-): Promise<AccountKey | 'nobody' | 'no candidate'> {
-  if (header.alg !== 'RS256') return 'nobody'
+async function verifiedBy(assertion: string, keys: AccountKey[] | undefined): Promise<Signer> {
   if (!keys) return 'no candidate'
   for (const key of keys) {
+    // The key is for RS256 alone, and jose holds the header to it.
     const verified = await compactVerify(assertion, key.publicKey).catch(() => undefined)
     if (verified) return key
   }
@@ -138,6 +136,8 @@ function isKnownScope(scope: string): boolean {
 }
 
 type Json = Record<string, unknown>
+
+type Signer = AccountKey | 'nobody' | 'no candidate'
 
 type Checked =
   | { refusal: Refusal, account?: never, claims?: never }

@@ -17,6 +17,7 @@ export interface Seen {
   headers: Record<string, string>
   text: string
   form: Record<string, string>
+  json?: any
   /** The assertion in the form, unverified, where it can be read. */
   assertion?: { header: Record<string, unknown>, claims: Record<string, unknown> }
   /** What `fetch` was given beside the URL; nothing, where the request came through a server. */
@@ -42,6 +43,7 @@ export function seen(endpoint: string, { request, text }: Call, init: RequestIni
     headers: Object.fromEntries(request.headers),
     text,
     form,
+    ...isJson(request) && { json: parsed(text) },
     ...assertion && { assertion },
     init
   }
@@ -49,6 +51,10 @@ export function seen(endpoint: string, { request, text }: Call, init: RequestIni
 
 export function isForm(request: Request): boolean {
   return /^application\/x-www-form-urlencoded\s*(;|$)/i.test(request.headers.get('content-type') ?? '')
+}
+
+export function isJson(request: Request): boolean {
+  return /^application\/json\s*(;|$)/i.test(request.headers.get('content-type') ?? '')
 }
 
 export function formOf({ request, text }: Call): URLSearchParams {
@@ -85,6 +91,14 @@ async function untilAborted<T>(signal: AbortSignal, work: () => Promise<T>): Pro
     return await Promise.race([work(), aborted])
   } finally {
     signal.removeEventListener('abort', abort!)
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 
