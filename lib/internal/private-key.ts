@@ -27,7 +27,7 @@ export function invalidKey(what: string, hint = 'Use the private_key of the JSON
   return new IdTokenError('invalid_key', `private_key ${what}`, { hint })
 }
 
-const NOT_RSA = 'is no RSA key'
+const NOT_RSA = 'is not of RSA'
 const LONGEST_PEM = 65_536
 const INTEGER = 2
 const OCTET_STRING = 4
