@@ -4,18 +4,19 @@ import { fileURLToPath } from 'node:url'
 
 /** Starts one workerd on a free port, from a config file whose socket is named `http`. */
 export async function startWorkerd(build, configFile) {
-  const process = spawn(workerdBinary(build), ['serve', '--control-fd=3', configFile], {
+  const child = spawn(workerdBinary(build), ['serve', '--control-fd=3', configFile], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
+  const kill = () => child.kill('SIGKILL') // a busy one hears nothing else
+  process.once('exit', kill)
   let log = ''
-  process.stdout.on('data', (chunk) => log += chunk)
-  process.stderr.on('data', (chunk) => log += chunk)
-  const ended = new Promise((resolve) => process.once('close', resolve))
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => { log += text })
+  const ended = new Promise((resolve) => child.once('close', resolve))
 
   const port = await new Promise((resolve, reject) => {
-    process.once('error', reject)
+    child.once('error', reject)
     ended.then((code) => reject(new Error(`workerd ${build} ended with ${code}:\n${log}`)))
-    process.stdio[3].on('data', (chunk) => {
+    child.stdio[3].on('data', (chunk) => {
       for (const line of String(chunk).trim().split('\n')) {
         const message = JSON.parse(line)
         if (message.event === 'listen' && message.socket === 'http') resolve(message.port)
@@ -27,8 +28,9 @@ export async function startWorkerd(build, configFile) {
     url: `http://127.0.0.1:${port}`,
     log: () => log,
     async stop() {
-      process.kill('SIGKILL')
+      kill()
       await ended
+      process.off('exit', kill)
     },
   }
 }
