@@ -4,7 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { bodyOf, fails, misused, showsNothingOf } from './support/errors.ts'
 import { audience, setUp } from './support/google.ts'
-import { timesLonger } from './support/time.ts'
+import { takesLess } from './support/time.ts'
 import type { KeyFile } from './google/index.ts'
 
 const test = suite('credentials')
@@ -121,7 +121,7 @@ test('lack fields, which are named', async () => {
 test('have fields of the wrong type, which are named', async () => {
   const { google, key, options } = await setUp()
   for (const field of ['client_email', 'private_key', 'private_key_id', 'token_uri']) {
-    for (const value of [7, true, { a: 1 }, ['x']]) {
+    for (const value of [7, true, { a: 1 }, ['x'], { toString: false }, Object.create(null), Symbol('x')]) {
       const credentials = { ...key, [field]: value } as KeyFile
       const error = await fails(getIdToken({ ...options, credentials }), 'invalid_credentials')
       assert.match(error.message, new RegExp(`\\b${field}\\b`))
@@ -261,7 +261,7 @@ for (const [what, make] of hostile) {
   test(`are refused within 64 KiB, in time that grows with the length only: ${what}`, async () => {
     const [short, long] = [make(6_000), make(60_000)]
     const refusal = (credentials: string) => fails(getIdToken({ credentials, audience }), 'invalid_credentials')
-    assert.ok(await timesLonger(() => refusal(long), () => refusal(short)) < 60)
+    assert.ok(await takesLess(60, () => refusal(long), () => refusal(short)))
   })
 }
 

@@ -1,19 +1,23 @@
-/** How many times longer the one takes than the other; of each the quickest run counts, for machines pause. */
-export async function timesLonger(long: () => Promise<unknown>, short: () => Promise<unknown>): Promise<number> {
-  const times = { long: Infinity, short: Infinity }
-  for (let i = 0; i < 5; i++) {
-    times.short = Math.min(times.short, await time(short))
-    times.long = Math.min(times.long, await time(long))
+/**
+ * Whether the one takes less than so many times the time of the other. Of each the quickest run counts, and there are
+ * more until it does: machines pause, so only work that is slow every time is slow.
+ */
+export async function takesLess(
+  times: number, long: () => Promise<unknown>, short: () => Promise<unknown>
+): Promise<boolean> {
+  let quickest = { long: Infinity, short: Infinity }
+  for (let i = 0; i < 40; i++) {
+    quickest = {
+      long: Math.min(quickest.long, await time(long)),
+      short: Math.min(quickest.short, await time(short))
+    }
+    if (i >= 2 && quickest.long < times * quickest.short) return true
   }
-  return times.long / times.short
+  return false
 }
 
-/** Milliseconds of one run, out of so many that a clock with steps of a millisecond can tell. */
 async function time(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now()
-  for (let runs = 1; ; runs++) {
-    await work()
-    const taken = performance.now() - start
-    if (taken >= 10) return taken / runs
-  }
+  await work()
+  return performance.now() - start
 }
