@@ -1,5 +1,5 @@
 /**
- * A `fetch` that authorizes itself: each request carries a Google-signed ID token for the service that it goes to.
+ * A `fetch` that authorizes itself: each request carries a Google-signed ID token for the service it goes to.
  *
  * @example
  * ```ts
@@ -24,14 +24,14 @@ export interface AuthorizedFetchOptions {
    */
   audience?: string
   /**
-   * Where tokens may go, such as `https://api.example.com`; a request to elsewhere is a `TypeError`, and nothing is
-   * sent. Default: the origin of `audience`, which therefore must be a URL; without an `audience`, everywhere, as
-   * the token is then good for no other place than the one that it goes to.
+   * Where tokens may go, such as `https://api.example.com`; a request to elsewhere is a `TypeError`, and nothing
+   * is sent. Default: the origin of `audience`, which therefore must be a URL; without an `audience`, everywhere,
+   * as the token is then good for no other place than the one that it goes to.
    */
   origins?: readonly string[]
   /**
-   * The header for the token. Default: `auto`, which is `Authorization`, or `X-Serverless-Authorization` where the
-   * request has an `Authorization` of its own. That one reaches the service untouched then. An
+   * The header for the token. Default: `auto`, which is `Authorization`, or `X-Serverless-Authorization` where
+   * the request has an `Authorization` of its own. That one reaches the service untouched then. An
    * `X-Serverless-Authorization` of the request itself is always dropped: Cloud Run would look at it instead.
    *
    * @see https://cloud.google.com/run/docs/authenticating/service-to-service
@@ -63,12 +63,12 @@ export type AuthorizedFetch = (input: string | URL | Request, init?: RequestInit
 /**
  * Makes a `fetch` that adds an ID token to each request. Bodies and responses stream through it untouched.
  *
- * Tokens go over https or to loopback. A redirect is followed for GET and HEAD, to the same origin, up to ten times;
- * any other is returned as it came, and `redirect: 'manual'` and `'error'` are honoured. Browsers hide where a
- * redirect goes: there it is a `TypeError`, unless with `'manual'`. `response.redirected` is always `false`.
+ * Tokens go over https or to loopback. A redirect is followed for GET and HEAD, to the same origin, up to ten
+ * times; any other is returned as it came, and `redirect: 'manual'` and `'error'` are honoured. Browsers hide
+ * where a redirect goes: there it is a `TypeError`, unless with `'manual'`. `response.redirected` is `false`.
  *
- * When the service calls a token invalid that is over a minute old (a 401 that says `invalid_token`), the request is
- * sent once more with a fresh one, unless its body is a stream. A `Request` with a body has a stream.
+ * When the service calls a token invalid that is over a minute old (a 401 that says `invalid_token`), the request
+ * is sent once more with a fresh one, unless its body is a stream. A `Request` with a body has a stream.
  *
  * @param getToken where tokens come from
  * @param options none is needed where the audience is the origin of the URL
@@ -86,11 +86,10 @@ export type AuthorizedFetch = (input: string | URL | Request, init?: RequestInit
  * ```
  */
 export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOptions = {}): AuthorizedFetch {
-  const { audience, header = 'auto', fetch } = options
-  const origins = options.origins ?? (audience === undefined ? audience : [parse(audience)?.origin])
+  const { audience, origins = audience && [parse(audience)?.origin], header = 'auto', fetch } = options
   check(typeof getToken === 'function', 'getToken', 'a function')
   check(audience === undefined || (audience && typeof audience === 'string'), 'audience', 'a text')
-  check(!origins || isOrigins(origins), 'origins', 'an array of origins, unless audience is a URL')
+  check(origins === undefined || isOrigins(origins), 'origins', 'an array of origins, unless audience is a URL')
   check(HEADERS.includes(header), 'header', `one of ${HEADERS}`)
   check(!fetch || typeof fetch === 'function', 'fetch', 'a function')
 
@@ -151,11 +150,11 @@ const SERVERLESS = 'x-serverless-authorization'
 const HEADERS = ['auto', 'authorization', SERVERLESS]
 /** Origins to which a token travels unseen. */
 const SAFE = /^https:|^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/
-/** Those that fetch follows. */
-const REDIRECTS = [301, 302, 303, 307, 308]
-const HIDDEN = 'Browsers hide redirects: use redirect: "manual"'
-const REFUSED = 'A redirect came, and redirect is "error"'
+/** What fetch follows, and 0, as which browsers show one that they were told not to follow. */
+const REDIRECTS = [0, 301, 302, 303, 307, 308]
 const MOST_HOPS = 10
+const REFUSED = 'A redirect came, and redirect is "error"'
+const HIDDEN = 'Browsers hide redirects: use redirect "manual"'
 /** In seconds. A younger token was not refused for its age, and a fresh one would be refused, too. */
 const LEAST_AGE = 60
 
@@ -193,18 +192,17 @@ function canBeSentAgain(input: string | URL | Request, init: RequestInit | undef
 /** Where to go for the response, if not here; a redirect that is not to be followed is the response. */
 function nextUrl(mode: string | undefined, request: Request, response: Response): string | undefined {
   const { method, url } = request
-  const { type, status, headers } = response
-  const isHidden = type === 'opaqueredirect'
-  if (mode === 'manual' || !(isHidden || REDIRECTS.includes(status))) return
-  if (isHidden || mode === 'error') {
+  const { status, headers } = response
+  if (mode === 'manual' || !REDIRECTS.includes(status)) return
+  if (!status || mode === 'error') {
     discard(response)
-    throw new TypeError(isHidden ? HIDDEN : REFUSED)
+    throw new TypeError(status ? REFUSED : HIDDEN)
   }
   const location = headers.get('location')
   if (!location || (method !== 'GET' && method !== 'HEAD')) return
   const next = parse(location, url)?.href
   // As text, to which a URL with a password in it is foreign, too: a Request takes no such URL.
-  return next?.startsWith(`${new URL(url).origin}/`) ? next : undefined
+  if (next?.startsWith(`${new URL(url).origin}/`)) return next
 }
 
 function discard({ body }: Response): void {

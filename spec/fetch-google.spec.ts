@@ -133,7 +133,7 @@ function lastCall({ requests }: Google): Seen {
   return requests.filter(({ endpoint }) => endpoint === 'run').at(-1)!
 }
 
-async function isVerified(google: Google, audience: string, email: string, header: string | undefined): Promise<void> {
+async function isVerified(google: Google, audience: string, email: string, header?: string): Promise<void> {
   const token = /^Bearer (\S+)$/.exec(header ?? '')?.[1] ?? assert.unreachable(`${header} has no token`)
   const keys = createLocalJWKSet(await google.keys.jwks())
   const { payload } = await jwtVerify(token!, keys, { issuer: 'https://accounts.google.com', audience })

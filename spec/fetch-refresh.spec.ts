@@ -212,7 +212,7 @@ for (const [what, form] of streams) {
 
 // What some runtimes lack, taken away here.
 const lacking: [what: string, form: () => Form][] = [
-  ['a Request does not show its body, as in Firefox', () => [doctored({ body: undefined })]],
+  ['a Request does not show its body, as in Firefox', () => [doctored({ body: undefined, bodyUsed: true })]],
   ['a Request does not show that its body is used, as in Bun', () => [doctored({ bodyUsed: false })]]
 ]
 
@@ -220,7 +220,7 @@ for (const [what, form] of lacking) {
   test(`leaves the response to the caller where ${what}`, async () => {
     const { service, fetch } = newScene([refusal(), () => new Response('fine')])
     assert.is((await fetch(...form())).status, 401)
-    assert.equal(service.texts, ['body'])
+    assert.is(service.sent.length, 1)
   })
 }
 
@@ -250,9 +250,9 @@ test('is replaced before a redirect is followed', async () => {
   const moved = () => new Response(null, { status: 302, headers: { location: '/to' } })
   const { service, tokens, fetch } = newScene([refusal(), moved, () => new Response('fine')])
   assert.is((await fetch(`${SERVICE}/from`)).status, 200)
-  assert.equal(service.sent.map(({ url, headers }) => [new URL(url).pathname, headers.get('authorization')]), [
-    ['/from', `Bearer ${tokens.tokens[0]}`], ['/from', `Bearer ${tokens.tokens[1]}`], ['/to', `Bearer ${tokens.tokens[1]}`]
-  ])
+  const sent = service.sent.map(({ url, headers }) => `${new URL(url).pathname} ${headers.get('authorization')}`)
+  const [old, fresh] = tokens.tokens
+  assert.equal(sent, [`/from Bearer ${old}`, `/from Bearer ${fresh}`, `/to Bearer ${fresh}`])
 })
 
 test('rejects as fetch does when the second request fails', async () => {
@@ -277,7 +277,7 @@ function refused(challenge: string | null = 'Bearer error="invalid_token"', stat
   return { status, headers: challenge === null ? {} : { 'www-authenticate': challenge } }
 }
 
-function doctored(shown: { body?: undefined, bodyUsed?: false }): Request {
+function doctored(shown: { body?: undefined, bodyUsed: boolean }): Request {
   const request = new Request(SERVICE, { method: 'POST', body: 'body' })
   for (const [name, value] of Object.entries(shown)) Object.defineProperty(request, name, { value })
   return request

@@ -44,7 +44,8 @@ test('and that of a request that a proxy passes on', async ({ stop }) => {
   stop.push(proxy.close)
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
   const writer = writable.getWriter()
-  const init = { method: 'POST', body: readable, duplex: 'half', headers: { 'x-serverless-authorization': 'Bearer x' } }
+  const headers = { 'x-serverless-authorization': 'Bearer foreign' }
+  const init = { method: 'POST', body: readable, duplex: 'half', headers }
   await converses(writer, globalThis.fetch(proxy.url, init as RequestInit))
 })
 

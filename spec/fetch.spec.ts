@@ -36,8 +36,8 @@ const wrongOptions: [option: string, value: any][] = [
   ...[{}, 'fetch', 1].map((value): [string, any] => ['fetch', value]),
   ...['', new URL(SERVICE), 1, null, {}].map((value): [string, any] => ['audience', value]),
   ...[
-    SERVICE, {}, 1, new URL(SERVICE), [`${SERVICE}/`], [`${SERVICE}/path`], ['hello-uc.a.run.app'], ['*'], ['null'],
-    ['HTTPS://hello-uc.a.run.app'], [`${SERVICE}:443`], [''], [null], [undefined], [new URL(SERVICE)],
+    null, SERVICE, {}, 1, new URL(SERVICE), [`${SERVICE}/`], [`${SERVICE}/path`], ['hello-uc.a.run.app'], ['*'],
+    ['null'], ['HTTPS://hello-uc.a.run.app'], [`${SERVICE}:443`], [''], [null], [undefined], [new URL(SERVICE)],
     [SERVICE, 'data:,'], [[SERVICE]]
   ].map((value): [string, any] => ['origins', value])
 ]
@@ -162,7 +162,8 @@ for (const [options, url, audience] of places) {
 test('says why nothing goes to a URL', async () => {
   const { fetch } = newService()
   await misused(authorizedFetch(getToken, { fetch })('http://a.example/path'), /URL/, /https/)
-  await misused(authorizedFetch(getToken, { fetch, origins: [SERVICE] })('https://a.example'), /URL/, /origins.*hello-uc/)
+  const bound = authorizedFetch(getToken, { fetch, origins: [SERVICE] })
+  await misused(bound('https://a.example'), /URL/, /origins.*hello-uc/)
 })
 
 test('asks for a token anew each time, and for nothing but it', async () => {
@@ -182,10 +183,7 @@ const forms: [what: string, form: () => Form][] = [
   ['a Request with an init over it', () => [
     new Request(`${SERVICE}/path`, { ...content(), method: 'PUT', body: 'before' }), { method: 'POST', body: 'body' }
   ]],
-  ['a Request as init', () => [`${SERVICE}/path`, new Request('https://a.example', content())]],
-  ['a Request as init of a Request', () => [
-    new Request(`${SERVICE}/path`), new Request('https://a.example', content())
-  ]]
+  ['a Request as init', () => [`${SERVICE}/path`, new Request('https://a.example', content())]]
 ]
 
 for (const [what, form] of forms) {
@@ -201,8 +199,8 @@ for (const [what, form] of forms) {
 test('carries along the options of the runtime', async () => {
   const { sent, fetch } = newService()
   // Every runtime keeps some of these; `cf` is Cloudflare's own.
-  const names = ['cf', 'credentials', 'integrity', 'keepalive']
-  const init: any = { cf: { cacheTtl: 5 }, credentials: 'omit', integrity: 'sha256-1234', keepalive: true }
+  const names = ['cf', 'credentials', 'keepalive']
+  const init: any = { cf: { cacheTtl: 5 }, credentials: 'omit', keepalive: true }
   for (const form of [[SERVICE, init], [new Request(SERVICE, init)], [new Request(SERVICE), init]] as Form[]) {
     await authorizedFetch(getToken, { fetch })(...form)
     const expected: any = new Request(SERVICE, init)
@@ -246,7 +244,8 @@ test('rejects as getToken does, with nothing sent', async () => {
 test('sends no token that is none, and shows none', async () => {
   const { sent, fetch } = newService()
   const secret = newTokens(0).tokens[0]!
-  const wrong: any[] = [undefined, null, '', 1, {}, [secret], `${secret}\n`, `${secret} ${secret}`, `${secret}é`, '\0']
+  const texts = ['', '\0', `${secret}\n`, `${secret} ${secret}`, `${secret}é`]
+  const wrong: any[] = [undefined, null, 1, {}, [secret], ...texts]
   for (const token of wrong) {
     const error = await rejects(authorizedFetch(async () => token, { fetch })(SERVICE))
     assert.is(error.name, 'TypeError')

@@ -19,7 +19,7 @@ export function newService(...answers: Answer[]): Service {
 /** A token of that age, in seconds, by a source that gives the next one whenever it is made to. */
 export function newTokens(...ages: number[]): Tokens {
   const now = Math.floor(Date.now() / 1000)
-  const tokens = ages.map((age, i) => new UnsecuredJWT({}).setIssuedAt(now - age).setJti(`${i}`).encode() + 'signature')
+  const tokens = ages.map((age, i) => new UnsecuredJWT({ jti: `${i}` }).setIssuedAt(now - age).encode() + 'signature')
   const asked: TokenRequest[] = []
   let current = 0
   return {
