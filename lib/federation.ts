@@ -38,6 +38,7 @@ export type SubjectToken = string | ((providerAudience: string) => string | Prom
 
 /** The fields of an `external_account` JSON that matter here. */
 export interface ExternalAccount {
+  /** What makes it one. */
   type: 'external_account'
   /** The provider's full resource name, `//iam.googleapis.com/projects/…`. */
   audience: string

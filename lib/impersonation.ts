@@ -34,6 +34,7 @@ export type { Fetch } from './internal/request.ts'
 
 /** What `gcloud auth application-default login --impersonate-service-account=EMAIL` writes. */
 export interface ImpersonatedServiceAccount {
+  /** What makes it one. */
   type: 'impersonated_service_account'
   /** Names the account to act as; only its host, held against Google's own, and the email are used. */
   service_account_impersonation_url: string

@@ -48,7 +48,7 @@ export interface IdTokenErrorDetails {
  * ```
  */
 export class IdTokenError extends Error {
-  // A literal, because a minifier renames the class and with it `this.constructor.name`.
+  /** `IdTokenError`: a literal, because a minifier renames the class and with it `this.constructor.name`. */
   override name = 'IdTokenError'
   /** What went wrong, see {@link IdTokenErrorCode}. */
   declare readonly code: IdTokenErrorCode

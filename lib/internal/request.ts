@@ -30,7 +30,7 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
   try {
     response = await fetch(url, { ...init, signal, redirect: 'manual' }) // Workers have no 'error'
     learnTime(url, response)
-    text = isRedirect(response) ? discard(response.body) : await readText(response.body)
+    text = isRedirect(response) ? void discard(response.body) : await readText(response.body)
   } catch (error) {
     throw new IdTokenError('unavailable', `${place} did not answer (${redact(nameOf(error), secrets)})`)
   }
@@ -94,7 +94,7 @@ function isRedirect({ type, status }: Response): boolean {
   return type === 'opaqueredirect' || (status >= 300 && status < 400)
 }
 
-function discard(body: ReadableStream<Uint8Array> | null): undefined {
+function discard(body: ReadableStream<Uint8Array> | null): void {
   body?.cancel().catch(() => {})
 }
 
