@@ -4,7 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { faults } from './google/index.ts'
 import type { Settings } from './google/index.ts'
-import { fails, showsNothingOf } from './support/errors.ts'
+import { fails, misused, showsNothingOf } from './support/errors.ts'
 import { audience, setUp } from './support/google.ts'
 
 const test = suite('exchange')
@@ -140,6 +140,11 @@ test('uses the global fetch, as it is at the time of the call', async () => {
     assert.match(token, /^[\w-]+\.[\w-]+\.[\w-]+$/)
   }
   assert.is(google.requests.length, 2)
+})
+
+test('asks for a fetch where there is none', async () => {
+  const { key } = await setUp()
+  await withGlobalFetch(undefined, () => misused(getIdToken({ credentials: key, audience }), /\bfetch\b/))
 })
 
 for (const status of [301, 302, 303, 307, 308] as const) {
