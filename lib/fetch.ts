@@ -162,7 +162,7 @@ function isOrigins(value: unknown): boolean {
   return Array.isArray(value) && value.every((one) => one && parse(one)?.origin === one)
 }
 
-/** Instead of URL.canParse, which Workers of before 2023 lack. */
+/** Instead of URL.canParse, which Workers lack under old compatibility dates. */
 function parse(url: string, base?: string): URL | undefined {
   try {
     return new URL(url, base)

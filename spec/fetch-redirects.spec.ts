@@ -53,7 +53,7 @@ test('follows to the same origin however it is written', async () => {
   }
 })
 
-// Workers of before November 2022 read these in a way of their own.
+// Workers read these in a way of their own under old compatibility dates.
 test('goes to no other origin, however oddly it is written', async () => {
   const places = [
     '\\\\a.example/', '/\\a.example/', 'https:\\\\a.example', 'https:a.example', '/\t/a.example', '///a.example',
