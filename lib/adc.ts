@@ -38,6 +38,8 @@ export interface GetIdTokenOptions extends CommonOptions {
   credentials?: key.ServiceAccountKey | federation.ExternalAccount | impersonation.ImpersonatedServiceAccount | string
   /** For `external_account`: the platform's OIDC token, or a function that gives it. */
   subjectToken?: federation.SubjectToken
+  /** For `external_account`: whose tokens a `subjectToken` function gives. Needed when there is a `store`. */
+  identity?: string
 }
 
 /**

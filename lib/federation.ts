@@ -135,13 +135,14 @@ const PROVIDER =
   /^((https:)?\/\/iam\.googleapis\.com\/)?(projects\/\d+\/locations\/global\/workloadIdentityPools\/[\w-]+\/providers\/[\w-]+)$/
 
 /** The credentials that were given, or such as `provider` and `serviceAccount` make. */
-function readJson({ provider, credentials, serviceAccount, subjectToken }: GetIdTokenOptions): CredentialJson {
+function readJson({ provider, credentials, serviceAccount, subjectToken, universeDomain }: GetIdTokenOptions): CredentialJson {
   const isUsable = typeof subjectToken === 'function' || (typeof subjectToken === 'string' && subjectToken)
   if (provider !== undefined) {
     const [, , , name] = PROVIDER.exec(provider) ?? []
     check(name, 'provider', 'projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER')
+    check(credentials === undefined, 'provider', 'given without credentials')
     check(isUsable, 'subjectToken', TOKEN_KIND)
-    return { audience: `//iam.googleapis.com/${name}` }
+    return { audience: `//iam.googleapis.com/${name}`, universe_domain: universeDomain }
   }
   const json = readCredentials(credentials)
   checkType(json, 'external_account')
@@ -178,8 +179,9 @@ async function getSubjectToken(attempt: Attempt, subjectToken: SubjectToken, pro
     // Providers take their own name as audience, with or without "https:"; platforms mostly want a URL.
     token = typeof subjectToken === 'function' ? await subjectToken(provider.replace(/^\/\//, 'https://')) : subjectToken
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error)
-    throw new IdTokenError('unavailable', `subjectToken failed: ${redact(said, attempt.secrets)}`)
+    const { message = error } = Object(error)
+    const said = typeof message === 'string' ? `: ${redact(message, attempt.secrets)}` : ''
+    throw new IdTokenError('unavailable', `subjectToken failed${said}`)
   }
   check(typeof token === 'string' && token, 'subjectToken', TOKEN_KIND)
   attempt.secrets.push(token)

@@ -15,11 +15,11 @@
  *
  * @module
  */
-import { checkType, readCredentials, readFields } from './internal/credentials.ts'
+import { checkType, invalidCredentials, readCredentials, readFields } from './internal/credentials.ts'
 import type { CredentialJson } from './internal/credentials.ts'
 import { IdTokenError } from './internal/errors.ts'
 import { getToken } from './internal/flight.ts'
-import { generateIdToken, readDelegates, readTarget, readUniverse, requestAccessToken } from './internal/iam.ts'
+import { generateIdToken, readTarget, readUniverse, requestAccessToken } from './internal/iam.ts'
 import type { CommonOptions } from './internal/options.ts'
 import { form, timeAt } from './internal/request.ts'
 import type { Attempt } from './internal/request.ts'
@@ -82,10 +82,9 @@ export interface GetIdTokenOptions extends CommonOptions {
 export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const json = readCredentials(options.credentials)
   const universe = readUniverse(json, options.universeDomain)
-  const isGcloud = json.type === 'impersonated_service_account'
-  const target = readTarget(json, universe, isGcloud ? { delegates: readDelegates(json), ...options } : options)
+  const target = readTarget(json, universe, options)
   const { url, email, delegates, includeEmail } = target
-  const bearer = readBearer(isGcloud ? readCredentials(json.source_credentials) : json, universe)
+  const bearer = readBearer(json, universe)
   const identity = `impersonation ${url} ${delegates} ${includeEmail} ${bearer.identity}`
   const exchange = async (attempt: Attempt, audience: string) =>
     generateIdToken(attempt, target, await bearer.get(attempt, url), audience)
@@ -94,9 +93,10 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
 
 /** Who acts: a key, whose signature is taken as it is, or a user, whose refresh token is traded first. */
 function readBearer(json: CredentialJson, universe: string): Bearer {
-  readUniverse(json, universe)
-  if (json.type === 'authorized_user') {
-    const { client_id, client_secret, refresh_token } = readFields(json, ['client_id', 'client_secret', 'refresh_token'])
+  const source = json.type === 'impersonated_service_account' ? readSource(json) : json
+  readUniverse(source, universe)
+  if (source !== json && source.type === 'authorized_user') {
+    const { client_id, client_secret, refresh_token } = readFields(source, ['client_id', 'client_secret', 'refresh_token'])
     const fields = { client_id, client_secret, refresh_token, grant_type: 'refresh_token' }
     return {
       identity: Object.values(fields).map((value) => `${value.length}:${value}`).join(),
@@ -106,8 +106,8 @@ function readBearer(json: CredentialJson, universe: string): Bearer {
       }
     }
   }
-  checkType(json, 'service_account')
-  const account = readServiceAccount(json)
+  checkType(source, 'service_account')
+  const account = readServiceAccount(source)
   const claims = { sub: account.email, scope: 'https://www.googleapis.com/auth/iam' }
   return {
     identity: account.identity,
@@ -117,6 +117,11 @@ function readBearer(json: CredentialJson, universe: string): Bearer {
       return assertion
     }
   }
+}
+
+function readSource({ source_credentials: source }: CredentialJson): CredentialJson {
+  if (typeof source === 'object' && source) return source as CredentialJson
+  throw invalidCredentials('lack source_credentials')
 }
 
 const USER_ENDPOINT = 'https://oauth2.googleapis.com/token'

@@ -15,6 +15,7 @@
 import { checkType, checkUniverse, GOOGLE, readCredentials } from './internal/credentials.ts'
 import { IdTokenError } from './internal/errors.ts'
 import { getToken } from './internal/flight.ts'
+import { isUrl } from './internal/options.ts'
 import type { CommonOptions } from './internal/options.ts'
 import { form, sendForJson, timeAt } from './internal/request.ts'
 import type { Attempt } from './internal/request.ts'
@@ -70,11 +71,10 @@ const ENDPOINTS = [
   'https://www.googleapis.com/oauth2/v4/token',
   'https://accounts.google.com/o/oauth2/token'
 ] as const
-const LOOPBACK = /^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::(\d{1,5}))?(?:\/\S*)?$/
+const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/\S*)?$/
 
 function checkEndpoint(endpoint: string): void {
-  const loopback = LOOPBACK.exec(endpoint)
-  if ((ENDPOINTS as readonly string[]).includes(endpoint) || (loopback && Number(loopback[1] ?? 0) < 65_536)) return
+  if ((ENDPOINTS as readonly string[]).includes(endpoint) || (LOOPBACK.test(endpoint) && isUrl(endpoint))) return
   throw new IdTokenError('invalid_credentials', "token_uri in the credentials is none of Google's", {
     hint: `Expected ${ENDPOINTS[0]}`
   })

@@ -13,7 +13,7 @@
 import { IdTokenError } from './internal/errors.ts'
 import { getToken } from './internal/flight.ts'
 import type { CommonOptions } from './internal/options.ts'
-import { check, isEmail } from './internal/options.ts'
+import { check, isEmail, isUrl } from './internal/options.ts'
 import { send } from './internal/request.ts'
 import type { Attempt } from './internal/request.ts'
 
@@ -54,7 +54,7 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const { serviceAccount = 'default', host = 'metadata.google.internal', format, licenses } = options
   // What goes into the URL is held to characters that need no escaping there.
   check(serviceAccount === 'default' || isEmail(serviceAccount), 'serviceAccount', 'an email or "default"')
-  check(/^([\w.-]+|\[[\da-f:]+\])(:\d+)?$/i.test(host), 'host', 'a host, with or without port')
+  check(typeof host === 'string' && HOST.test(host) && isUrl(`http://${host}`), 'host', 'a host, with or without port')
   check(!format || format === 'full' || format === 'standard', 'format', '"standard" or "full"')
   check(!licenses || licenses === true, 'licenses', 'true or false')
   const identity = JSON.stringify(['metadata', host, serviceAccount, format, licenses])
@@ -65,10 +65,10 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
     const query = new URLSearchParams({ audience })
     if (format) query.set('format', format)
     if (licenses) query.set('licenses', 'TRUE')
-    const init = { method: 'GET', headers: { 'metadata-flavor': 'Google' } }
+    const init = { method: 'GET', headers: { [FLAVOR]: 'Google' } }
     const { text, headers } = await send(attempt, `${endpoint}?${query}`, init, advise)
     // What lacks the header is some other server that has the address.
-    if (headers.get('metadata-flavor') === 'Google') return text.trim()
+    if (headers.get(FLAVOR) === 'Google') return text.trim()
     throw new IdTokenError('invalid_response', `no metadata server, but another one answers at ${host}`)
   }
 
@@ -76,6 +76,10 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   return getToken({ identity, endpoint, email, silence, repeats: true, exchange }, options)
 }
 
-function advise(_reason: string, _description: string, status: number): string | undefined {
+const HOST = /^([\w.-]+|\[[\da-f:]+\])(:\d+)?$/i
+const FLAVOR = 'metadata-flavor'
+
+function advise(_reason: string, _description: string, { status, headers }: Response): string | undefined {
+  if (!headers.has(FLAVOR)) return 'No metadata server says so: is this running on Google Cloud?'
   if (status === 404) return 'Usually this means that no service account is attached here, or not this one'
 }

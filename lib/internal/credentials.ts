@@ -43,8 +43,10 @@ export function checkType({ type }: CredentialJson, expected: string): void {
 
 /** Refuses credentials of another universe, such as a sovereign cloud. */
 export function checkUniverse({ universe_domain }: CredentialJson, universe: string, hint: string): void {
-  if ((universe_domain ?? GOOGLE) === universe) return
-  throw unsupported(`for the universe ${/^[a-z\d.-]{1,60}$/.exec(String(universe_domain)) ?? '(none)'}`, hint)
+  const found = universe_domain ?? GOOGLE
+  if (found === universe) return
+  const name = typeof found === 'string' && /^[a-z\d.-]{1,60}$/.test(found) ? found : 'of another name'
+  throw unsupported(`for the universe ${name}`, hint)
 }
 
 /** Credentials that are not for this entry. */
@@ -110,6 +112,7 @@ function unquote(text: string): string {
   return typeof inner === 'string' ? inner : text.slice(1, -1)
 }
 
-function invalidCredentials(what: string, hint?: string): IdTokenError {
+/** Credentials that are broken. */
+export function invalidCredentials(what: string, hint?: string): IdTokenError {
   return new IdTokenError('invalid_credentials', `credentials ${what}`, { hint })
 }

@@ -1,4 +1,4 @@
-import { checkUniverse, GOOGLE } from './credentials.ts'
+import { checkUniverse, GOOGLE, invalidCredentials, readFields } from './credentials.ts'
 import type { CredentialJson } from './credentials.ts'
 import { IdTokenError } from './errors.ts'
 import { check, isEmail } from './options.ts'
@@ -37,16 +37,18 @@ export interface Target {
 
 /** The account that the caller names, or else the `service_account_impersonation_url` of the credentials. */
 export function readTarget(json: CredentialJson, universe: string, options: TargetOptions): Target {
-  const { delegates = [], includeEmail = true } = options
+  const { delegates = readDelegates(json), includeEmail = true } = options
   let host = `iamcredentials.${universe}`
   let email = options.serviceAccount
   if (json.service_account_impersonation_url != null) {
     const url = readGoogleUrl(json, 'service_account_impersonation_url', 'iamcredentials', universe)
+    const named = url.path.split(RESOURCE)[1]?.replace(':generateAccessToken', '')
+    if (!isEmail(named)) throw invalidCredentials('have a service_account_impersonation_url of no account')
     host = url.host
-    email ??= url.path.split(RESOURCE)[1]?.replace(':generateAccessToken', '')
+    email ??= named
   }
   check(isEmail(email), 'serviceAccount', 'the email of an account')
-  check(Array.isArray(delegates) && delegates.every(isEmail), 'delegates', 'emails')
+  check(isEmails(delegates), 'delegates', 'emails')
   check(typeof includeEmail === 'boolean', 'includeEmail', 'true or false')
   return { url: `https://${host}/v1/${RESOURCE}${email}:generateIdToken`, email, delegates, includeEmail }
 }
@@ -68,7 +70,7 @@ export async function requestAccessToken(
 /** The universe that credentials are for, which must be Google's own or the one that the caller names, too. */
 export function readUniverse(json: CredentialJson, universe: string = GOOGLE): string {
   check(/^[a-z\d-]+(\.[a-z\d-]+)+$/.test(universe), 'universeDomain', 'a domain')
-  checkUniverse(json, universe, 'If that is meant, pass it as universeDomain')
+  checkUniverse(json, universe, 'They and universeDomain must name the same one')
   return universe
 }
 
@@ -79,17 +81,23 @@ export function readUniverse(json: CredentialJson, universe: string = GOOGLE): s
  * @see https://cloud.google.com/docs/authentication/external/externally-sourced-credentials
  */
 export function readGoogleUrl(json: CredentialJson, field: string, service: string, universe: string): GoogleUrl {
-  const [, host = '', path = ''] = /^https:\/\/([\w.-]+)(\/\S*)$/.exec(String(json[field])) ?? []
+  const [, host = '', path = ''] = /^https:\/\/([\w.-]+)(\/\S*)$/.exec(readFields(json, [field])[field]!) ?? []
   const name = host.toLowerCase().endsWith(`.${universe}`) ? host.slice(0, -universe.length - 1) : ''
   if (!new RegExp(`^(([\\w-]+\\.)?${service}|${service}\\.[\\w-]+|[\\w-]+-${service})$`, 'i').test(name)) {
-    throw new IdTokenError('invalid_credentials', `${field} in the credentials is no ${service} URL of ${universe}`)
+    throw invalidCredentials(`have a ${field} that is no ${service} URL of ${universe}`)
   }
   return { host, path }
 }
 
 /** Emails, in order, out of their resource names as gcloud writes them. */
-export function readDelegates({ delegates }: CredentialJson): readonly string[] | undefined {
-  return Array.isArray(delegates) ? delegates.map((name) => String(name).replace(RESOURCE, '')) : undefined
+function readDelegates({ delegates = [] }: CredentialJson): readonly string[] {
+  const emails = Array.isArray(delegates) && delegates.map((name) => typeof name === 'string' && name.replace(RESOURCE, ''))
+  if (!isEmails(emails)) throw invalidCredentials('have delegates that are no accounts')
+  return emails
+}
+
+function isEmails(list: unknown): list is string[] {
+  return Array.isArray(list) && list.every(isEmail)
 }
 
 const RESOURCE = 'projects/-/serviceAccounts/'

@@ -73,6 +73,15 @@ export function isEmail(text: unknown): text is string {
   return typeof text === 'string' && text.length < 256 && /^[\w.+-]+@[\w.-]+$/.test(text)
 }
 
+/** Whether a text is a URL: `new URL` would quote it in its error, and 2022's Workers have no `URL.canParse`. */
+export function isUrl(text: string): boolean {
+  try {
+    return !!new URL(text)
+  } catch {
+    return false
+  }
+}
+
 function isFunction(value: unknown): value is (...args: never[]) => unknown {
   return typeof value === 'function'
 }

@@ -16,7 +16,7 @@ export interface Attempt {
 }
 
 /** What to do about a refusal, by Google's word and sentence for it. */
-export type Hints = (reason: string, description: string, status: number) => string | undefined
+export type Hints = (reason: string, description: string, response: Response) => string | undefined
 
 /**
  * One request to Google and the answer to it: `rejected` when Google would say the same no again, `unavailable`
@@ -52,7 +52,7 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
   throw new IdTokenError(
     transient ? 'unavailable' : 'rejected',
     [`${place} answered ${status}`, reason, description].filter(Boolean).join(': '),
-    { status, reason, description, hint: transient ? undefined : hints?.(reason, description, status) }
+    { status, reason, description, hint: transient ? undefined : hints?.(reason, description, response) }
   )
 }
 

@@ -36,24 +36,24 @@ export interface ServiceAccount {
 
 /** The account of a service-account JSON; one that was seen before costs no parsing. */
 export function readServiceAccount(json: CredentialJson): ServiceAccount {
-  // Looked up by what is short, then held against all: who knows only an email and a key id gets nothing.
-  const name = `${json.client_email} ${json.private_key_id} ${json.token_uri}`
-  const known = accounts.get(name)
-  if (
-    known &&
-    known.email === json.client_email &&
-    known.privateKey === json.private_key &&
-    known.keyId === json.private_key_id &&
-    known.tokenUri === json.token_uri
-  ) {
-    return known
-  }
   const {
     client_email: email,
     private_key: privateKey,
     private_key_id: keyId,
     token_uri: tokenUri
-  } = readFields(json, ['client_email', 'private_key'], ['private_key_id', 'token_uri'])
+  } = readFields(json, REQUIRED, OPTIONAL)
+  // Looked up by what is short, then held against all: who knows only an email and a key id gets nothing.
+  const name = `${email} ${keyId} ${tokenUri}`
+  const known = accounts.get(name)
+  if (
+    known &&
+    known.email === email &&
+    known.privateKey === privateKey &&
+    known.keyId === keyId &&
+    known.tokenUri === tokenUri
+  ) {
+    return known
+  }
   const pkcs8 = readPrivateKey(privateKey)
   const identity = JSON.stringify(['key', email, keyId, tokenUri, toBase64url(pkcs8)])
   const account = { email, privateKey, keyId, tokenUri, pkcs8, identity }
@@ -78,5 +78,7 @@ export async function signJwt(account: ServiceAccount, claims: object, now: numb
   }
 }
 
+const REQUIRED = ['client_email', 'private_key'] as const
+const OPTIONAL = ['private_key_id', 'token_uri'] as const
 const RS256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
 const accounts = new Table<ServiceAccount>()
