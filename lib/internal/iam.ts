@@ -62,7 +62,9 @@ export async function requestAccessToken(
 ): Promise<string> {
   const { access_token } = await sendForJson(attempt, url, init, hints)
   // It goes into a header, and the errors of headers quote what does not fit.
-  if (!/^[!-~]+$/.test(access_token ?? '')) throw new IdTokenError('invalid_response', `${url} gave no access token`)
+  if (typeof access_token !== 'string' || !/^[!-~]+$/.test(access_token)) {
+    throw new IdTokenError('invalid_response', `${url} gave no access token`)
+  }
   attempt.secrets.push(access_token)
   return access_token
 }
