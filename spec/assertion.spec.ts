@@ -20,7 +20,8 @@ test('has no kid when the key has no id', async () => {
   const { google, key, options } = await setUp()
   const { private_key_id, ...rest } = key
   await getIdToken({ ...options, credentials: rest })
-  await getIdToken({ ...options, credentials: { ...rest, private_key_id: null as never }, forceRefresh: true })
+  const credentials = { ...rest, private_key_id: null as never }
+  await getIdToken({ ...options, credentials, forceRefresh: true })
   assert.is(google.requests.length, 2)
   for (const request of google.requests) assert.equal(asserted(request).header, { alg: 'RS256', typ: 'JWT' })
 })

@@ -12,7 +12,7 @@ const test = suite('credentials')
 // What the JSON of a key goes through on its way into an environment variable.
 const coats: [what: string, (key: KeyFile) => unknown][] = [
   ['an object', (key) => key],
-  ['an object of the two fields that count', ({ client_email, private_key }) => ({ client_email, private_key })],
+  ['an object of the two fields that count', essence],
   ['an object without a prototype', (key) => Object.assign(Object.create(null), key)],
   ['an object with more fields', (key) => ({ ...key, comment: { nested: [1] } })],
   ['an object whose optional fields are null', (key) => ({
@@ -21,7 +21,7 @@ const coats: [what: string, (key: KeyFile) => unknown][] = [
   ['JSON', (key) => JSON.stringify(key)],
   ['JSON in lines', (key) => JSON.stringify(key, null, 2)],
   ['JSON in lines with CRLF', (key) => JSON.stringify(key, null, 2).replaceAll('\n', '\r\n')],
-  ['JSON of the two fields that count', ({ client_email, private_key }) => JSON.stringify({ client_email, private_key })],
+  ['JSON of the two fields that count', (key) => JSON.stringify(essence(key))],
   ['JSON with blanks around', (key) => ` \r\n\t${JSON.stringify(key)} \n`],
   ['JSON with a byte order mark', (key) => `\uFEFF${JSON.stringify(key)}`],
   ['JSON stringified twice', (key) => JSON.stringify(JSON.stringify(key))],
@@ -95,7 +95,8 @@ const missing: [what: string, unknown][] = [
 
 for (const [what, credentials] of missing) {
   test(`are asked for: ${what}`, async () => {
-    await misused(getIdToken({ credentials: credentials as string, audience }), /credentials/, /is the secret bound\?/)
+    const attempt = getIdToken({ credentials: credentials as string, audience })
+    await misused(attempt, /credentials/, /is the secret bound\?/)
   })
 }
 
@@ -146,7 +147,8 @@ for (const [type, entry] of otherTypes) {
   test(`of type ${type} are named, with the entry that takes them`, async () => {
     const { google, key, options } = await setUp()
     for (const credentials of [{ ...key, type }, JSON.stringify({ type })] as (KeyFile | string)[]) {
-      const error = await fails(getIdToken({ ...options, credentials }), 'unsupported_credentials', new RegExp(type))
+      const attempt = getIdToken({ ...options, credentials })
+      const error = await fails(attempt, 'unsupported_credentials', new RegExp(type))
       assert.match(error.hint, entry)
     }
     assert.is(google.requests.length, 0)
@@ -157,7 +159,8 @@ test('of a type that nobody knows are refused, whatever it is called', async () 
   const { google, key, options } = await setUp()
   const secret = key.private_key.slice(100, 164)
   for (const type of ['gdch_service_account', '__proto__', 'constructor', 'toString', '', secret, 7, {}]) {
-    const error = await fails(getIdToken({ ...options, credentials: { ...key, type } as KeyFile }), 'unsupported_credentials')
+    const credentials = { ...key, type } as KeyFile
+    const error = await fails(getIdToken({ ...options, credentials }), 'unsupported_credentials')
     assert.match(error.message, /service_account|service-account/)
     showsNothingOf(error, secret)
   }
@@ -167,7 +170,8 @@ test('of a type that nobody knows are refused, whatever it is called', async () 
 test('of another universe are named, with the entry that takes them', async () => {
   const { google, key, options } = await setUp()
   const credentials = { ...key, universe_domain: 'apis.example.goog' }
-  const error = await fails(getIdToken({ ...options, credentials }), 'unsupported_credentials', /apis\.example\.goog/)
+  const attempt = getIdToken({ ...options, credentials })
+  const error = await fails(attempt, 'unsupported_credentials', /apis\.example\.goog/)
   assert.match(error.hint, /gcp-id-token\/impersonation/)
   for (const universe_domain of ['googleapis.com.', 'GOOGLEAPIS.COM', 'evil-googleapis.com', 7, {}]) {
     const credentials = { ...key, universe_domain } as KeyFile
@@ -186,8 +190,8 @@ test('are shown in no message, whatever stands in the place of a universe', asyn
 test('are a bare PEM, for which there is a hint', async () => {
   const { key, options } = await setUp()
   const { private_key: pem } = key
-  const coats = [pem, pem.replaceAll('\n', '\\n'), JSON.stringify(pem), `'${pem}'`, btoa(pem), `\uFEFF ${pem}`]
-  for (const credentials of coats) {
+  const escaped = pem.replaceAll('\n', '\\n')
+  for (const credentials of [pem, escaped, JSON.stringify(pem), `'${pem}'`, btoa(pem), `\uFEFF ${pem}`]) {
     const error = await fails(getIdToken({ ...options, credentials }), 'invalid_credentials', /PEM/)
     assert.match(error.hint, /JSON/)
     assert.match(error.hint, /client_email/)
@@ -260,12 +264,16 @@ for (const [what, make] of hostile) {
 
   test(`are refused within 64 KiB, in time that grows with the length only: ${what}`, async () => {
     const [short, long] = [make(6_000), make(60_000)]
-    const refusal = (credentials: string) => fails(getIdToken({ credentials, audience }), 'invalid_credentials')
-    assert.ok(await takesLess(60, () => refusal(long), () => refusal(short)))
+    const refuse = (text: string) => fails(getIdToken({ credentials: text, audience }), 'invalid_credentials')
+    assert.ok(await takesLess(60, () => refuse(long), () => refuse(short)))
   })
 }
 
 test.run()
+
+function essence({ client_email, private_key }: KeyFile): Partial<KeyFile> {
+  return { client_email, private_key }
+}
 
 /** How dotenv and consoles leave the escapes in a private key. */
 function realBreaks(json: string): string {

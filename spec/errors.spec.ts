@@ -10,14 +10,12 @@ const test = suite('errors')
 
 test('IdTokenError is a class of errors', () => {
   assert.type(IdTokenError, 'function')
-  const error = new IdTokenError('rejected', 'No', { status: 400, reason: 'r', description: 'd', hint: 'Do this' })
+  const details = { status: 400, reason: 'r', description: 'd', hint: 'Do this' }
+  const error = new IdTokenError('rejected', 'No', details)
   assert.instance(error, Error)
   assert.is(error.name, 'IdTokenError')
   assert.is(error.message, 'No. Do this')
-  assert.equal(
-    JSON.parse(JSON.stringify(error)),
-    { name: 'IdTokenError', code: 'rejected', status: 400, reason: 'r', description: 'd', hint: 'Do this' }
-  )
+  assert.equal(JSON.parse(JSON.stringify(error)), { name: 'IdTokenError', code: 'rejected', ...details })
   assert.is(error.cause, undefined)
 })
 
@@ -112,8 +110,8 @@ test('what Google calls internal is a fault that may pass, whatever the status',
 
 test('a fault that may pass has no advice, whatever its words', async () => {
   const { google, options } = await setUp()
-  const { description } = tokenErrors.badSignature
-  google.next('token', faults.refusal({ status: 503, error: 'internal_failure', description }))
+  const refusal = { status: 503, error: 'internal_failure', description: 'Invalid JWT Signature.' }
+  google.next('token', faults.refusal(refusal))
   assert.not.ok('hint' in await fails(getIdToken(options), 'unavailable', /Signature/))
 })
 
@@ -129,7 +127,7 @@ const pages: [what: string, fault: Fault, code: string, status: number][] = [
   ['403 after a line break', faults.html(403, '\r\n<html><h1>Forbidden</h1>'), 'rejected', 403],
   ['500 without an end', faults.huge(1e9, 500), 'unavailable', 500],
   ['400 of JSON that is no object', faults.json(400, ['error']), 'rejected', 400],
-  ['400 of JSON in another form', faults.json(400, { error: { a: 1 }, error_description: 7 }), 'rejected', 400],
+  ['400 of other JSON', faults.json(400, { error: { a: 1 }, error_description: 7 }), 'rejected', 400],
   ['400 of nothing', faults.respond(() => new Response(null, { status: 400 })), 'rejected', 400]
 ]
 
@@ -137,7 +135,8 @@ for (const [what, fault, code, status] of pages) {
   test(`a page is named by its status, and not quoted: ${what}`, async () => {
     const { google, options } = await setUp()
     google.next('token', fault)
-    const error = await fails(getIdToken(options), code, new RegExp(`oauth2.googleapis.com/token answered ${status}$`))
+    const message = new RegExp(`oauth2.googleapis.com/token answered ${status}$`)
+    const error = await fails(getIdToken(options), code, message)
     assert.is(error.status, status)
     for (const name of ['reason', 'description', 'hint']) assert.not.ok(name in error, name)
   })
@@ -199,7 +198,8 @@ test('the older wording for a bad signature keeps its words', async () => {
   const { google, options } = await setUp()
   google.next('token', faults.echo())
   const error = await fails(getIdToken(options), 'rejected')
-  assert.match(error.description, /^java\.security\.SignatureException: Invalid signature for token: \S{1,12}$/)
+  const words = /^java\.security\.SignatureException: Invalid signature for token: \S{1,12}$/
+  assert.match(error.description, words)
   assert.is(error.reason, 'invalid_grant')
   showsNothingOf(error, google.requests[0]!.form.assertion!)
 })
@@ -207,7 +207,8 @@ test('the older wording for a bad signature keeps its words', async () => {
 test('whatever looks like a token is shown nowhere', async () => {
   const { google, options } = await setUp()
   const token = await google.issueIdToken(google.createAccount(), audience)
-  google.next('token', faults.json(400, { error: 'invalid_grant', error_description: `Bad token ${token} (${token})` }))
+  const error_description = `Bad token ${token} (${token})`
+  google.next('token', faults.json(400, { error: 'invalid_grant', error_description }))
   const error = await fails(getIdToken(options), 'rejected', /Bad token/)
   showsNothingOf(error, token)
 })
@@ -310,7 +311,8 @@ for (const [option, values] of mistakes) {
 
 test('a URL as audience is a TypeError that suggests its .origin and its .href', async () => {
   const { options } = await setUp()
-  await misused(getIdToken({ ...options, audience: new URL(audience) as never }), /audience/, /\.origin/, /\.href/)
+  const attempt = getIdToken({ ...options, audience: new URL(audience) as never })
+  await misused(attempt, /audience/, /\.origin/, /\.href/)
 })
 
 test('no options at all are a TypeError', async () => {

@@ -42,7 +42,9 @@ test('sends nothing to where a redirect points', async () => {
   let reached = 0
   await listening((_, response) => { reached++; response.end() }, async (trap) => {
     for (const status of [302, 303, 307, 308]) {
-      const redirect: RequestListener = (_, response) => response.writeHead(status, { location: trap }).end('moved')
+      const redirect: RequestListener = (_, response) => {
+        response.writeHead(status, { location: trap }).end('moved')
+      }
       await listening(redirect, async (url) => {
         await fails(getIdToken({ credentials: await keyFor(url), audience }), 'invalid_response', /redirect/)
       })

@@ -92,7 +92,8 @@ const elsewhere = [
 for (const token_uri of elsewhere) {
   test(`posts nothing to ${JSON.stringify(token_uri)}`, async () => {
     const { google, key, options } = await setUp()
-    const error = await fails(getIdToken({ ...options, credentials: { ...key, token_uri } }), 'invalid_credentials')
+    const credentials = { ...key, token_uri }
+    const error = await fails(getIdToken({ ...options, credentials }), 'invalid_credentials')
     assert.match(error.message, 'token_uri')
     assert.match(error.hint, 'https://oauth2.googleapis.com/token')
     assert.is(google.requests.length, 0)
@@ -208,7 +209,8 @@ test('is not held up by a body that cannot be cancelled', async () => {
     const { google, options } = await setUp()
     google.next('token', faults.respond(() => new Response(watchedBody(endless(), cancel).stream)))
     await fails(getIdToken(options), 'invalid_response', /64 KiB/)
-    google.next('token', faults.respond(() => new Response(watchedBody([Uint8Array.of(1)], cancel).stream, { status: 302 })))
+    const redirect = () => new Response(watchedBody(endless(), cancel).stream, { status: 302 })
+    google.next('token', faults.respond(redirect))
     await fails(getIdToken(options), 'invalid_response', /redirect/)
   }
 })
@@ -242,7 +244,9 @@ test('gives up on a body that never ends', async () => {
 
 const whole = '{"id_token":"eyJhbGciOiJSUzI1NiJ9.e30.AAAA"}'
 
-for (const body of ['', ' \n', whole.slice(0, 1), whole.slice(0, 12), whole.slice(0, 40), whole.slice(0, -1)]) {
+const cuts = [1, 12, 40, -1].map((length) => whole.slice(0, length))
+
+for (const body of ['', ' \n', ...cuts]) {
   test(`takes JSON that is cut short for a fault that may pass: ${JSON.stringify(body)}`, async () => {
     const { google, options } = await setUp()
     google.next('token', faults.respond(() => new Response(body)))

@@ -71,12 +71,15 @@ test('is read: 1024 bits, as Google gave keys once', async () => {
   const { google, options } = await setUpWith(keys.short)
   await fails(getIdToken(options), 'rejected') // this Google takes none so short, but the signature is right
   const [head, claims, signature] = google.requests[0]!.form.assertion!.split('.')
-  const publicKey = await crypto.subtle.importKey('spki', bytes(bodyOf(keys.shortPublicKey)), RS256, false, ['verify'])
+  const spki = bytes(bodyOf(keys.shortPublicKey))
+  const publicKey = await crypto.subtle.importKey('spki', spki, RS256, false, ['verify'])
   const signed = new TextEncoder().encode(`${head}.${claims}`)
   assert.ok(await crypto.subtle.verify(RS256.name, publicKey, bytes(signature!), signed))
 })
 
 const RS256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
+
+const LAST_LINES = /[^\n]+\n[^\n]+\n(?=-----END)/
 
 // What it is, what the message must say, and the advice.
 const unusable: [what: string, pem: string, message: RegExp, advice?: RegExp][] = [
@@ -100,8 +103,8 @@ const unusable: [what: string, pem: string, message: RegExp, advice?: RegExp][] 
   ['a key cut short within its first line', keys.rsa.slice(0, 60), /cut short/],
   ['a key whose middle is missing', keys.rsa.slice(0, 600) + keys.rsa.slice(1000), /cut short/],
   ['a key with one character missing', keys.rsa.slice(0, 600) + keys.rsa.slice(601), /cut short/],
-  ['a key without its last lines', keys.rsa.replace(/[^\n]+\n[^\n]+\n(?=-----END)/, ''), /cut short/],
-  ['an older key without its last lines', keys.pkcs1.replace(/[^\n]+\n[^\n]+\n(?=-----END)/, ''), /cut short/],
+  ['a key without its last lines', keys.rsa.replace(LAST_LINES, ''), /cut short/],
+  ['an older key without its last lines', keys.pkcs1.replace(LAST_LINES, ''), /cut short/],
   ['a key without its first lines', keys.rsa.replace(/(?<=KEY-----\n)[^\n]+\n/, ''), /damaged/],
   ['a key with a foreign character', keys.rsa.replace(/.(?=\n-----END)/, '*'), /damaged/],
   ['a key with bytes that are wrong', damaged(keys.rsa), /damaged/],
@@ -153,7 +156,8 @@ test.run()
 
 async function refusal(private_key: string): Promise<any> {
   const { options } = await scene
-  return fails(getIdToken({ ...options, credentials: { ...options.credentials, private_key } }), 'invalid_key')
+  const credentials = { ...options.credentials, private_key }
+  return fails(getIdToken({ ...options, credentials }), 'invalid_key')
 }
 
 const scene = setUpWith('')

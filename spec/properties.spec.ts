@@ -53,7 +53,8 @@ test('JSON is read through all its coats, in any order', () =>
 
 test('damaged PEM makes a token or an error with a name', () =>
   holds(120, fc.tuple(fc.constantFrom(keys.rsa, keys.pkcs1), damage()), async ([pem, change]) => {
-    assert.match(await outcome({ private_key: change(pem) }), /^(token|invalid_key|invalid_credentials|rejected)$/)
+    const named = /^(token|invalid_key|invalid_credentials|rejected)$/
+    assert.match(await outcome({ private_key: change(pem) }), named)
   }))
 
 test('damaged DER makes a token or an error with a name', () =>
@@ -99,8 +100,9 @@ test('a damaged answer makes a token or an error with a name', () =>
     google.next('token', async ({ text }, answer) => {
       const { id_token } = JSON.parse(await (await answer()).text())
       token = id_token
-      const refusal = { error: 'invalid_grant', error_description: new URLSearchParams(text).get('assertion') }
-      return new Response(change(JSON.stringify(refused ? refusal : { id_token })), { status: refused ? 400 : 200 })
+      const echo = new URLSearchParams(text).get('assertion')
+      const body = refused ? { error: 'invalid_grant', error_description: echo } : { id_token }
+      return new Response(change(JSON.stringify(body)), { status: refused ? 400 : 200 })
     })
     assert.match(await outcome({}, undefined, () => token), /^(token|invalid_response|unavailable|rejected)$/)
   }))
@@ -108,7 +110,8 @@ test('a damaged answer makes a token or an error with a name', () =>
 test.run()
 
 const FIELDS = [
-  'type', 'client_email', 'private_key', 'private_key_id', 'token_uri', 'universe_domain', '__proto__', 'toString'
+  'type', 'client_email', 'private_key', 'private_key_id', 'token_uri', 'universe_domain',
+  '__proto__', 'toString'
 ]
 
 const SECRETS = [...formsOf(keys.rsa), ...formsOf(keys.pkcs1)]
@@ -132,8 +135,8 @@ async function outcome(change: object | string, base?: object, given = () => '')
   }
 }
 
-function holds<T>(numRuns: number, values: fc.Arbitrary<T>, predicate: (value: T) => Promise<void>): Promise<void> {
-  return fc.assert(fc.asyncProperty(values, predicate), { numRuns })
+function holds<T>(numRuns: number, values: fc.Arbitrary<T>, check: (value: T) => Promise<void>) {
+  return fc.assert(fc.asyncProperty(values, check), { numRuns })
 }
 
 /** Some of the changes, one after the other. */
@@ -145,7 +148,7 @@ function wear(changes: Change[], maxLength: number): fc.Arbitrary<Change> {
 const binary = fc.string({ unit: fc.nat(255).map((byte) => String.fromCharCode(byte)), maxLength: 4 })
 const words = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 4 }),
-  fc.constantFrom('\n', '\\', '"', '\'', '=', '-', 'A', '{', '}', '\0', '-----', '-----BEGIN ', '-----END ', '\\u0000')
+  fc.constantFrom('\n', '\\', '"', '\'', '=', '-', 'A', '{', '}', '\0', '-----BEGIN ', '-----END ', '\\u0000')
 )
 
 /** A few places where characters are lost, changed or put in, or all of the rest is gone. */

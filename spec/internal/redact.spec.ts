@@ -10,7 +10,7 @@ const JWT = 'eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UifQ.AbCdEfGhIjKlMnOpQrStUvWxYz0
 const SECRET = 'The quick brown fox jumps over the lazy dog, 0123456789'
 
 test('words stay as they are', () => {
-  for (const text of ['', 'a', 'Invalid JWT Signature.', 'größe 日本 🚀', 'an eye, eyJ, a.b.c', 'x'.repeat(300)]) {
+  for (const text of ['', 'a', 'Invalid JWT Signature.', 'größe 日本 🚀', 'eyJ, a.b.c', 'x'.repeat(300)]) {
     assert.is(redact(text, [SECRET, '']), text)
   }
 })
@@ -24,9 +24,10 @@ test('what looks like a token goes, wherever it stands', () => {
 
 test('12 characters in a row of a secret go, 11 stay', () => {
   for (let start = 0; start + 12 <= SECRET.length; start++) {
-    assert.is(redact(`<${SECRET.slice(start, start + 12)}>`, ['', SECRET]), '<[redacted]>')
-    assert.is(redact(SECRET.slice(start, start + 12), ['', SECRET]), '[redacted]')
-    assert.is(redact(`<${SECRET.slice(start, start + 11)}>`, ['', SECRET]), `<${SECRET.slice(start, start + 11)}>`)
+    const [twelve, eleven] = [12, 11].map((length) => SECRET.slice(start, start + length))
+    assert.is(redact(twelve!, ['', SECRET]), '[redacted]')
+    assert.is(redact(`<${twelve}>`, ['', SECRET]), '<[redacted]>')
+    assert.is(redact(`<${eleven}>`, ['', SECRET]), `<${eleven}>`)
   }
   assert.is(redact(SECRET, [SECRET]), '[redacted]')
 })
@@ -47,7 +48,8 @@ test('no 12 characters in a row of any secret are left', () => {
 })
 
 test('control characters, line breaks and what turns text around become blanks', () => {
-  assert.is(redact('a\u0000\u001b\u007fb\r\n\tc\u0085d\u2028e\u2029f\u202eg\u200bh\ufeffi\ud800j', []), 'a b c d e f g h i j')
+  const text = 'a\u0000\u001b\u007fb\r\n\tc\u0085d\u2028e\u2029f\u202eg\u200bh\ufeffi\ud800j'
+  assert.is(redact(text, []), 'a b c d e f g h i j')
 })
 
 test('long text is cut', () => {

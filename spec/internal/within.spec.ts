@@ -36,9 +36,9 @@ test('lets work that fails too late fail in silence', async () => {
 test('ends with the reason of a signal', async () => {
   for (const reason of [new Error('no more'), 'a word', 0]) {
     const controller = new AbortController()
-    const wait = within(DAY, never, controller.signal).then(() => ['resolved'], (reason) => ['rejected', reason])
+    const wait = within(DAY, never, controller.signal).then(() => 'no end', (reason) => [reason])
     controller.abort(reason)
-    assert.equal(await wait, ['rejected', reason])
+    assert.equal(await wait, [reason])
   }
 })
 

@@ -7,7 +7,7 @@ export async function rejects(work: Promise<unknown>): Promise<any> {
   return error
 }
 
-/** An `IdTokenError` of that code. By name, as the docs advise: this file may hold another copy of the class. */
+/** An `IdTokenError` of that code; by name, as the docs advise. */
 export async function fails(work: Promise<unknown>, code: string, ...patterns: RegExp[]): Promise<any> {
   const error = await rejects(work)
   assert.is(error.name, 'IdTokenError', `${error.stack}`)
@@ -62,9 +62,8 @@ export function formsOf(pem: string): string[] {
 function textsOf(error: any): string[] {
   if (typeof error !== 'object' || !error) return [String(error)]
   const own = Object.getOwnPropertyNames(error).filter((name) => name !== 'cause')
-  const values = own.map((name) => (typeof error[name] === 'object' ? JSON.stringify(error[name]) : String(error[name])))
-  const all = [String(error), error.message, error.stack, JSON.stringify(error), ...values, ...textsOf(error.cause)]
-  return [...new Set(all)]
+  const values = own.flatMap((name) => textsOf(error[name]))
+  return [...new Set([String(error), JSON.stringify(error), ...values, ...textsOf(error.cause)])]
 }
 
 /** Without line breaks, in whatever form: a key in pieces is a key, too. */

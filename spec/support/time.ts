@@ -1,6 +1,6 @@
 /**
- * Whether the one takes less than so many times the time of the other. Of each the quickest run counts, and there are
- * more until it does: machines pause, so only work that is slow every time is slow.
+ * Whether the one takes less than so many times the time of the other. Machines pause: of each the quickest run
+ * counts, and they run again until it does.
  */
 export async function takesLess(
   times: number, long: () => Promise<unknown>, short: () => Promise<unknown>
