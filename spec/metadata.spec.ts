@@ -13,6 +13,7 @@ const test = suite('metadata')
 
 const SERVER = 'http://metadata.google.internal'
 const ACCOUNTS = `${SERVER}/computeMetadata/v1/instance/service-accounts`
+const OTHER = 'other@example.iam.gserviceaccount.com'
 
 test('exports getIdToken, and the class of its errors', async () => {
   assert.type(getIdToken, 'function')
@@ -125,9 +126,9 @@ test('asks for an account by its email', async () => {
 
 test('takes no token of another account than the one that was named', async () => {
   const { account, ask, google } = await onGoogleCloud()
-  google.settings.idTokenClaims = { email: 'other@example.iam.gserviceaccount.com' }
+  google.settings.idTokenClaims = { email: OTHER }
   await fails(ask({ serviceAccount: account.email }), 'invalid_response', /account/)
-  assert.is(decodeJwt(await ask({ serviceAccount: 'default' })).email, 'other@example.iam.gserviceaccount.com')
+  assert.is(decodeJwt(await ask({ serviceAccount: 'default' })).email, OTHER)
 })
 
 for (const host of [
@@ -215,6 +216,13 @@ for (const [option, values] of mistakes) {
   })
 }
 
+test('a refusal of who lacks Metadata-Flavor is not blamed on the account', async () => {
+  const { ask, google } = await onGoogleCloud()
+  google.next('metadata', faults.html(404, '<h1>This hotel has no such page</h1>'))
+  const error = await fails(ask(), 'rejected', /404/, /no metadata server/i, /Google Cloud\?/)
+  assert.not.match(error.message, /attached/)
+})
+
 // Others who have the address: a router, a captive portal, another cloud.
 const strangers: [what: string, fault: Fault][] = [
   ['without Metadata-Flavor', faults.headers({ 'metadata-flavor': null })],
@@ -271,13 +279,14 @@ test('404 with a word, as on GKE, is quoted', async () => {
 
 test('an account that is not attached is a 404, too', async () => {
   const { ask } = await onGoogleCloud()
-  const error = await fails(ask({ serviceAccount: 'other@example.iam.gserviceaccount.com' }), 'rejected', /404/)
+  const error = await fails(ask({ serviceAccount: OTHER }), 'rejected', /404/)
   assert.match(error.hint, /attached/)
 })
 
 test('other refusals are not taken for that', async () => {
   const { ask, google } = await onGoogleCloud()
-  for (const [status, said] of [[403, 'Forbidden by policy'], [400, 'non-empty audience parameter required']] as const) {
+  const words = [[403, 'Forbidden by policy'], [400, 'non-empty audience parameter required']] as const
+  for (const [status, said] of words) {
     google.next('metadata', flavored(status, said))
     const error = await fails(ask(), 'rejected', new RegExp(`${status}.*${said}`))
     assert.is(error.status, status)
@@ -291,7 +300,8 @@ for (const status of [500, 503]) {
     google.next('metadata', flavored(status, 'Internal Server Error\n'))
     await ask({ retries: 1 })
     google.next('metadata', flavored(status, 'Internal Server Error\n'))
-    const error = await fails(ask({ forceRefresh: true }), 'unavailable', new RegExp(`${status}.*Internal Server Error`))
+    const said = new RegExp(`${status}.*Internal Server Error`)
+    const error = await fails(ask({ forceRefresh: true }), 'unavailable', said)
     assert.is(error.status, status)
     assert.not.match(error.message, /Google Cloud\?/)
   })
@@ -326,7 +336,8 @@ test('off Google Cloud, that is known within a second', () => withClock(async (c
 test('where nobody answers at all, the message is the same', () => withClock(async (clock) => {
   const { ask, google } = await onGoogleCloud({ now: () => clock.now })
   google.always('metadata', faults.hang())
-  await fails(clock.until(ask({ retries: 1, timeout: 300 })), 'timeout', /no metadata server/i, /Google Cloud\?/)
+  const attempt = clock.until(ask({ retries: 1, timeout: 300 }))
+  await fails(attempt, 'timeout', /no metadata server/i, /Google Cloud\?/)
   assert.is(google.requests.length, 2)
 }))
 
@@ -373,7 +384,7 @@ test('more than 64 KiB is no token', async () => {
   await fails(ask(), 'invalid_response', /64 KiB/)
 })
 
-test('a token that arrives aged is served for what is left of it, down to 30 s', () => withClock(async (clock) => {
+test('an aged token is served for what is left of it, down to 30 s', () => withClock(async (clock) => {
   const { account, ask, google } = await onGoogleCloud({ now: () => clock.now })
   google.runOnGoogleCloud(account, 'compute')
   google.settings.idTokenAge = 3500

@@ -5,7 +5,9 @@ import * as metadata from 'gcp-id-token/metadata'
 import type { ExternalAccount } from 'gcp-id-token/federation'
 import type { ImpersonatedServiceAccount } from 'gcp-id-token/impersonation'
 import { createGoogle } from '../google/index.ts'
-import type { Account, Endpoint, Google, GoogleOptions, Issuer, KeyFile, Provider, UserFile } from '../google/index.ts'
+import type {
+  Account, Endpoint, Google, GoogleOptions, Issuer, KeyFile, Provider, UserFile
+} from '../google/index.ts'
 
 /** Code on Google Cloud. */
 export async function onGoogleCloud(options?: GoogleOptions): Promise<Road<metadata.GetIdTokenOptions>> {
@@ -136,7 +138,10 @@ export function resourceName(email: string): string {
 function newRoad<Options extends Common>(
   getIdToken: (options: Options) => Promise<string>, endpoints: Endpoint[], options: GoogleOptions = {}
 ): Road<Options> {
-  const google = createGoogle(options)
+  let issued = 0
+  // Within a second, Google gives the same token to the same question; here no two are the same.
+  const idTokenClaims = { get jti() { return `${++issued}` } }
+  const google = createGoogle({ settings: { idTokenClaims }, ...options })
   const [universe] = options.universes ?? []
   const account = google.createAccount('target', universe)
   const service = google.createService({ invokers: [account.email] })
