@@ -81,14 +81,17 @@ test('never more than its whole life, whatever Date says', async (scene) => {
   await servedFor(scene, 3570 * SECOND)
 })
 
-test('a clock that leapt ahead is set right even by an answer that brings the same token', async (scene) => {
-  const { ask, clock, google } = scene
-  const token = await ask()
-  google.always('token', faults.body(() => ({ id_token: token })))
-  clock.error = 3580 * SECOND
-  assert.is(await ask(), token)
-  await servedFor(scene, 3570 * SECOND)
-})
+for (const leap of [3400, 3580]) {
+  test(`a clock that leapt ${leap} s ahead is set right even by the same token`, async (scene) => {
+    const { ask, clock, google } = scene
+    const token = await ask()
+    google.always('token', faults.body(() => ({ id_token: token })))
+    clock.error = leap * SECOND
+    assert.is(await ask(), token)
+    await clock.settle()
+    await servedFor(scene, 3570 * SECOND)
+  })
+}
 
 test('a token that cannot be served keeps no other out of the cache', async ({ ask, clock, google }) => {
   await ask()

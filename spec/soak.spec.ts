@@ -7,7 +7,7 @@ import { createGoogle, faults, tokenErrors } from './google/index.ts'
 import type { Account, Fault, Google, KeyFile } from './google/index.ts'
 import { FakeClock } from './support/clock.ts'
 import type { Moves } from './support/clock.ts'
-import { newKey } from './support/scene.ts'
+import { newKey, together } from './support/scene.ts'
 
 /** Put the seed of a failure here to see it again, or for Node into the environment as SOAK_SEED. */
 const SEED: number | undefined = undefined
@@ -19,8 +19,8 @@ const BETWEEN_CALLS = 15 * SECOND
 /** A token with less than this left is not served; Google's `Date` is good to a second. */
 const LEAST_LIFE = 30 * SECOND
 const DATE_STEP = 1 * SECOND
-/** Three attempts and one more for a wrong clock, with pauses between them. */
-const LONGEST_WAIT = (4 * 5 + 3 * 5) * SECOND
+/** Three attempts and one more for a wrong clock, with pauses between them, after some leaders who died. */
+const LONGEST_WAIT = (4 * 5 + 3 * 5 + 5 * 5) * SECOND
 const MOST_ENTRIES = 500
 
 const test = suite('soak')
@@ -49,7 +49,7 @@ test.run()
 class Soak {
   readonly clock: FakeClock
   readonly random: () => number
-  readonly counts = { calls: 0, requests: 0, waited: 0, errors: 0, aborted: 0, forced: 0, once: 0 }
+  readonly counts = { calls: 0, requests: 0, waited: 0, errors: 0, aborted: 0, died: 0, forced: 0, once: 0 }
   readonly #start: number
   #broken: string[] = []
   #open = 0
@@ -72,9 +72,9 @@ class Soak {
       this.#check(wanted)
       // The first are asked for often, the last seldom.
       const one = wanted[Math.floor(random() ** 2 * wanted.length)]!
-      const callers = random() < 0.03 ? 2 + this.#below(40) : 1
       if (random() < 0.1) await this.#call(newWanted(one, `once ${this.counts.once++}`))
-      else await Promise.all(Array.from({ length: callers }, () => this.#call(one)))
+      else if (random() < 0.03) await together(2 + this.#below(40), () => this.#call(one))
+      else await this.#call(one, random() < 0.05)
       this.#check(wanted)
     }
     await clock.advance(2 * LONGEST_WAIT)
@@ -82,7 +82,7 @@ class Soak {
     assert.is(this.#open, 0, 'all have their answer')
     assert.is(clock.timers.length, 0, 'timers were left')
     this.counts.requests = places.reduce((sum, { google }) => sum + google.requests.length, 0)
-    assert.ok(this.counts.errors && this.counts.waited && this.counts.aborted, 'it was no easy day')
+    assert.ok(this.counts.errors && this.counts.waited && this.counts.died, 'it was no easy day')
   }
 
   time(): string {
@@ -96,52 +96,67 @@ class Soak {
     return { google, key: await newKey(google) }
   }
 
-  async #call(wanted: Wanted): Promise<void> {
+  /** One caller. Whose request ends early, as on Workers, neither hears nor does anything any more. */
+  async #call(wanted: Wanted, endsEarly = false): Promise<void> {
     const { clock, random, counts } = this
     const { google, key, audience } = wanted
     const forceRefresh = random() < 0.02
     const controller = new AbortController()
+    const timers = clock.timers
+    const isCounted = !forceRefresh && !endsEarly
     const options: GetIdTokenOptions = {
       credentials: key,
       audience,
-      fetch: (url, init) => google.fetch(url, init).finally(() => clock.io()),
-      waitUntil: (flight) => this.#watch(wanted, forceRefresh, flight),
+      fetch: endsEarly ? silence : (url, init) => google.fetch(url, init).finally(() => clock.io()),
+      waitUntil: (flight) => {
+        if (!isCounted) return
+        wanted.flights++
+        flight.finally(() => wanted.flights--)
+      },
       forceRefresh,
       signal: controller.signal,
       ...random() < 0.1 && { timeout: 1000, retries: this.#below(4) }
     }
-    const begun = clock.now
     const exists = !forceRefresh && this.#exists(wanted)
     counts.calls++
     if (forceRefresh) counts.forced++
-    this.#open++
     let outcome = ''
     clock.io()
-    getIdToken(options)
-      .then(
-        async (token) => {
-          outcome = 'served'
-          await this.#served(wanted, token, forceRefresh)
-        },
-        (error) => {
-          outcome = 'failed'
-          if (controller.signal.aborted && error === controller.signal.reason) return void counts.aborted++
-          counts.errors++
-          const known = ['rejected', 'invalid_response', 'timeout', 'unavailable'].includes(error.code)
-          if (error.name !== 'IdTokenError' || !known) this.#broken.push(`an odd error: ${error.stack}`)
-          if (!forceRefresh && this.#exists(wanted)) this.#broken.push(`beside a token: ${error.stack}`)
-        }
-      )
-      .catch((error) => this.#broken.push(error.stack))
-      .finally(() => {
-        this.#open--
-        if (clock.now - begun > LONGEST_WAIT) this.#broken.push(`waited ${clock.now - begun} ms`)
-      })
+    const call = getIdToken(options)
+    call.then(() => { outcome = 'served' }, () => { outcome = 'failed' })
     await clock.settle()
     if (exists && outcome !== 'served') this.#broken.push(`${outcome || 'waits'} beside a token`)
-    if (outcome) return
-    counts.waited++
-    if (random() < 0.1) setTimeout(() => controller.abort('enough'), random() * 10 * SECOND)
+    if (endsEarly) {
+      clock.drop(clock.timers.filter((id) => !timers.includes(id)))
+      counts.died++
+    } else {
+      this.#follow(call, wanted, forceRefresh, controller.signal)
+      await clock.settle()
+      if (outcome) return
+      counts.waited++
+      if (random() < 0.4) setTimeout(() => controller.abort('enough'), random() * 10 * SECOND)
+    }
+  }
+
+  async #follow(call: Promise<string>, wanted: Wanted, forced: boolean, signal: AbortSignal): Promise<void> {
+    const { clock, counts } = this
+    const begun = clock.now
+    this.#open++
+    try {
+      await this.#served(wanted, await call, forced)
+    } catch (error) {
+      if (signal.aborted && error === signal.reason) counts.aborted++
+      else this.#failed(wanted, error as GivenError, forced)
+    }
+    this.#open--
+    if (clock.now - begun > LONGEST_WAIT) this.#broken.push(`waited ${clock.now - begun} ms`)
+  }
+
+  #failed(wanted: Wanted, { name, code, stack }: GivenError, forced: boolean): void {
+    this.counts.errors++
+    const known = ['rejected', 'invalid_response', 'timeout', 'unavailable']
+    if (name !== 'IdTokenError' || !known.includes(code)) this.#broken.push(`an odd error: ${stack}`)
+    if (!forced && this.#exists(wanted)) this.#broken.push(`an error beside a token: ${stack}`)
   }
 
   async #served(wanted: Wanted, token: string, forced: boolean): Promise<void> {
@@ -163,12 +178,6 @@ class Soak {
   /** Is there a token that some caller was given, and others must be? */
   #exists({ end }: Wanted): boolean {
     return end - this.clock.now >= LEAST_LIFE
-  }
-
-  #watch(wanted: Wanted, forced: boolean, flight: Promise<unknown>): void {
-    if (forced) return
-    wanted.flights++
-    flight.finally(() => wanted.flights--)
   }
 
   #check(wanted: Wanted[]): void {
@@ -241,6 +250,11 @@ function weathers(google: Google, random: () => number): { fine: Fault[], [weath
   }
 }
 
+/** Neither answers nor hears of an abort, as a request that is over. */
+function silence(): Promise<Response> {
+  return new Promise(() => {})
+}
+
 function newWanted({ google, key }: Place, audience: string): Wanted {
   return { google, key, audience, end: 0, flights: 0 }
 }
@@ -281,9 +295,11 @@ interface Wanted extends Place {
   audience: string
   /** The end of what some caller was given, by the true time. */
   end: number
-  /** Those under way that nobody forced. */
+  /** Those under way that nobody forced, and whose leaders live. */
   flights: number
 }
+
+type GivenError = Error & { code: string }
 
 interface Asked {
   account: Account

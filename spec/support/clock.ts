@@ -20,9 +20,10 @@ export class FakeClock {
     this.moves = moves
     const { digest } = crypto.subtle
     const byte = new Uint8Array(1)
-    // A timer takes a millisecond and more, and the edge VM has no setImmediate. Workers digest on the spot, but wait.
+    // A timer takes a millisecond, the edge VM has no setImmediate, and Workers digest on the spot.
     const { scheduler } = globalThis as { scheduler?: { wait?(milliseconds: number): Promise<void> } }
-    this.#turn = scheduler?.wait ? () => scheduler.wait!(0) : () => digest.call(crypto.subtle, 'SHA-256', byte)
+    const digestByte = () => digest.call(crypto.subtle, 'SHA-256', byte)
+    this.#turn = scheduler?.wait ? () => scheduler.wait!(0) : digestByte
     this.#replace(Date, 'now', () => this.#shown + this.error)
     const set = (call: Call, delay = 0, ...args: unknown[]) => this.#set(call, delay, args)
     this.#replace(globalThis, 'setTimeout', set)
