@@ -138,7 +138,7 @@ const PROVIDER =
 function readJson({ provider, credentials, serviceAccount, subjectToken, universeDomain }: GetIdTokenOptions): CredentialJson {
   const isUsable = typeof subjectToken === 'function' || (typeof subjectToken === 'string' && subjectToken)
   if (provider !== undefined) {
-    const [, , , name] = PROVIDER.exec(provider) ?? []
+    const [, , , name] = (typeof provider === 'string' && PROVIDER.exec(provider)) || []
     check(name, 'provider', 'projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER')
     check(credentials === undefined, 'provider', 'given without credentials')
     check(isUsable, 'subjectToken', TOKEN_KIND)

@@ -71,7 +71,7 @@ export async function requestAccessToken(
 
 /** The universe that credentials are for, which must be Google's own or the one that the caller names, too. */
 export function readUniverse(json: CredentialJson, universe: string = GOOGLE): string {
-  check(/^[a-z\d-]+(\.[a-z\d-]+)+$/.test(universe), 'universeDomain', 'a domain')
+  check(typeof universe === 'string' && /^[a-z\d-]+(\.[a-z\d-]+)+$/.test(universe), 'universeDomain', 'a domain')
   checkUniverse(json, universe, 'They and universeDomain must name the same one')
   return universe
 }
