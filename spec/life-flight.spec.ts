@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert'
 import { faults, tokenErrors } from './google/index.ts'
 import type { Fault } from './google/index.ts'
 import { fails, rejects } from './support/errors.ts'
-import { newKey, scenes, together } from './support/scene.ts'
+import { MOST_RANDOM, newKey, scenes, together } from './support/scene.ts'
 import type { Scene } from './support/scene.ts'
 
 const SECOND = 1000
@@ -173,13 +173,16 @@ for (const moves of ['always', 'at I/O'] as const) {
     assert.is(google.requests.length, 3)
   })
 
-  test('who waits for a flight stays with it while it lives', async ({ ask, clock, google }) => {
+  test('who waits for a flight stays with it while it lives', async ({ ask, clock, google, spy }) => {
+    spy(Math, 'random', () => MOST_RANDOM) // the second attempt comes after the lease of the first
+    const start = clock.now
     google.next('token', faults.hang(), slowly(faults.refusal(tokenErrors.badSignature), 8 * SECOND))
     const first = together(3, ask)
     await clock.settle()
     const forced = rejects(ask({ forceRefresh: true, timeout: 20 * SECOND }))
     const tokens = await clock.until(first)
     assert.is(new Set(tokens).size, 1)
+    assert.ok(clock.now - start <= ATTEMPT + 200, `after ${clock.now - start} ms`)
     assert.is((await clock.until(forced)).code, 'rejected')
     assert.is(google.requests.length, 3)
   })

@@ -125,6 +125,13 @@ test('one attempt takes no longer than its timeout, with everything in it', asyn
   await clock.until(ask({ retries: 0 }))
 })
 
+test('a timeout of ages is a long one', async ({ ask, clock, google }) => {
+  for (const timeout of [2 ** 31 - 1, 2 ** 31, 1e15, Infinity]) {
+    google.next('token', faults.latency(600 * SECOND))
+    await clock.until(ask({ timeout, retries: 0, forceRefresh: true }))
+  }
+})
+
 test('then its request is aborted', async ({ ask, clock, google }) => {
   google.next('token', faults.hang(), faults.latency(3 * SECOND))
   await clock.until(ask())
