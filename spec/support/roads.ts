@@ -102,7 +102,7 @@ export const roads: Record<string, (options?: GoogleOptions) => Promise<Road<any
 export const CREATOR = 'roles/iam.serviceAccountTokenCreator'
 
 /** What does not fit into a URL as the email of an account, whatever it may look like. */
-export const noEmails: unknown[] = [
+export const noEmails: readonly unknown[] = [
   '', ' ', 'default', 'caller', '@', 'caller@', '@project.iam.gserviceaccount.com', 7, {}, [], null, true,
   ['caller@project.iam.gserviceaccount.com'],
   'caller@project.iam.gserviceaccount.com/../../evil@project.iam.gserviceaccount.com',
