@@ -214,6 +214,16 @@ for (const moves of ['always', 'at I/O'] as const) {
     assert.is(await clock.atOnce(ask()), forced)
   })
 
+  test('no refresh behind starts beside a forced flight', async ({ ask, clock, google }) => {
+    const old = await ask()
+    await clock.advance(DUE)
+    google.always('token', faults.latency(1 * SECOND))
+    const forced = ask({ forceRefresh: true })
+    assert.is(await clock.atOnce(ask()), old)
+    await clock.until(forced)
+    assert.is(google.requests.length, 2)
+  })
+
   test('who is not forced joins a forced flight when nothing is there', async ({ ask, clock, google }) => {
     google.always('token', faults.latency(1 * SECOND))
     const [forced, plain] = await clock.until(Promise.all([ask({ forceRefresh: true }), ask()]))

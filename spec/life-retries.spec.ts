@@ -224,7 +224,10 @@ for (const [how, value] of Object.entries({
   })
 }
 
-for (const value of ['soon', '-1', '2.5', '1e3', '0x10', '1 2', 'NaN', '', 'Tomorrow GMT', '3 seconds']) {
+const noTimes = [
+  '', 'soon', '-1', '2.5', '1e3', '0x10', '1 2', 'NaN', '3 seconds', 'Tomorrow GMT', 'May 2100', '2100-01-01'
+]
+for (const value of noTimes) {
   test(`Retry-After that is no time is none: "${value}"`, async ({ ask, clock, google, sentAt, spy }) => {
     spy(Math, 'random', () => 0.5)
     google.next('token', faults.json(503, {}, { 'retry-after': value }))

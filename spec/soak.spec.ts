@@ -57,6 +57,7 @@ class Soak {
 
   constructor(moves: Moves, random: () => number) {
     this.clock = new FakeClock(moves)
+    this.clock.lateness = 50
     this.#start = this.clock.now
     this.random = random
   }
@@ -72,7 +73,7 @@ class Soak {
       this.#check(wanted)
       // The first are asked for often, the last seldom.
       const one = wanted[Math.floor(random() ** 2 * wanted.length)]!
-      if (random() < 0.1) await this.#call(newWanted(one, `once ${this.counts.once++}`))
+      if (random() < 0.1) await this.#call(newWanted(one.place, `once ${this.counts.once++}`))
       else if (random() < 0.03) await together(2 + this.#below(40), () => this.#call(one))
       else await this.#call(one, random() < 0.05)
       this.#check(wanted)
@@ -92,14 +93,15 @@ class Soak {
   /** A token endpoint with a clock and a weather of its own, and an account there. */
   async #place(clockOffset: number): Promise<Place> {
     const google = createGoogle({ now: () => this.clock.now, settings: { clockOffset } })
-    google.always('token', this.#weather(google))
-    return { google, key: await newKey(google) }
+    const place = { google, key: await newKey(google), fineSince: Infinity }
+    google.always('token', this.#weather(place))
+    return place
   }
 
   /** One caller. Whose request ends early, as on Workers, neither hears nor does anything any more. */
   async #call(wanted: Wanted, endsEarly = false): Promise<void> {
     const { clock, random, counts } = this
-    const { google, key, audience } = wanted
+    const { place: { google, key }, audience } = wanted
     const forceRefresh = random() < 0.02
     const controller = new AbortController()
     const timers = clock.timers
@@ -157,10 +159,12 @@ class Soak {
     const known = ['rejected', 'invalid_response', 'timeout', 'unavailable']
     if (name !== 'IdTokenError' || !known.includes(code)) this.#broken.push(`an odd error: ${stack}`)
     if (!forced && this.#exists(wanted)) this.#broken.push(`an error beside a token: ${stack}`)
+    const { fineSince } = wanted.place
+    if (this.clock.now - fineSince > LONGEST_WAIT) this.#broken.push(`an error on a fine day: ${stack}`)
   }
 
   async #served(wanted: Wanted, token: string, forced: boolean): Promise<void> {
-    const { google, key, audience } = wanted
+    const { place: { google, key }, audience } = wanted
     if (!this.#seen.has(token)) {
       this.#seen.add(token)
       const claims = await google.keys.verify(token, google.world.now())
@@ -188,14 +192,15 @@ class Soak {
   }
 
   /** Fine for a while, then bad for some minutes in one way or another. */
-  #weather(google: Google): Fault {
-    const { fine, ...others } = weathers(google, () => this.random())
+  #weather(place: Place): Fault {
+    const { fine, ...others } = weathers(place.google, () => this.random())
     let weather = fine
     let until = 0
     return (call, answer) => {
       if (this.clock.now >= until) {
         weather = weather === fine ? this.#one(Object.values(others)) : fine
         until = this.clock.now + (weather === fine ? 10 + this.#below(60) : 1 + this.#below(15)) * MINUTE
+        place.fineSince = weather === fine ? this.clock.now : Infinity
       }
       return this.#one(weather)(call, answer)
     }
@@ -255,8 +260,8 @@ function silence(): Promise<Response> {
   return new Promise(() => {})
 }
 
-function newWanted({ google, key }: Place, audience: string): Wanted {
-  return { google, key, audience, end: 0, flights: 0 }
+function newWanted(place: Place, audience: string): Wanted {
+  return { place, audience, end: 0, flights: 0 }
 }
 
 /** How many entries the largest table has that anybody fills meanwhile. */
@@ -288,10 +293,12 @@ function generator(seed: number): () => number {
 interface Place {
   google: Google
   key: KeyFile
+  fineSince: number
 }
 
 /** A token that callers want, and what is known of it. */
-interface Wanted extends Place {
+interface Wanted {
+  place: Place
   audience: string
   /** The end of what some caller was given, by the true time. */
   end: number

@@ -71,6 +71,16 @@ test('moves only at I/O, or never, when told so', async () => {
   clock.restore()
 })
 
+test('lets timers be late', async () => {
+  const clock = new FakeClock()
+  clock.lateness = 50
+  const start = clock.now
+  await clock.until(new Promise((resolve) => setTimeout(resolve, 100)))
+  const late = clock.now - start - 100
+  assert.ok(late > 0 && late < 50, `${late}`)
+  clock.restore()
+})
+
 test('drops timers', async () => {
   const clock = new FakeClock()
   let fired = ''

@@ -7,6 +7,8 @@ export class FakeClock {
   now = 1_800_000_000_000
   /** How far `Date.now()` is off. */
   error = 0
+  /** How many milliseconds later than asked for timers may fire. */
+  lateness = 0
   /** When `Date.now()` moves. In production, that of a Cloudflare Worker shows the time of its last I/O. */
   moves: Moves
   #shown = this.now
@@ -88,7 +90,7 @@ export class FakeClock {
   readonly #turn: () => Promise<unknown>
 
   #set(call: Call, delay: number, args: unknown[]): number {
-    const due = this.now + (delay >= 1 && delay < 2 ** 31 ? delay : 1)
+    const due = this.now + (delay >= 1 && delay < 2 ** 31 ? delay : 1) + Math.random() * this.lateness
     this.#timers.set(++this.#lastTimer, { id: this.#lastTimer, due, call: () => call(...args) })
     return this.#lastTimer
   }
