@@ -4,6 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { faults } from './google/index.ts'
 import type { Settings } from './google/index.ts'
+import { FakeClock } from './support/clock.ts'
 import { fails, misused, showsNothingOf } from './support/errors.ts'
 import { audience, setUp } from './support/google.ts'
 
@@ -236,9 +237,14 @@ test('reads an answer that comes in single bytes', async () => {
 })
 
 test('gives up on a body that never ends', async () => {
-  const { google, options } = await setUp()
-  google.next('token', faults.stalled())
-  await fails(getIdToken({ ...options, timeout: 20 }), 'timeout', /20 ms/)
+  const { google, options } = await setUp({ dateHeader: false })
+  const clock = new FakeClock()
+  try {
+    google.next('token', faults.stalled())
+    await fails(clock.until(getIdToken({ ...options, timeout: 20 })), 'timeout', /20 ms/)
+  } finally {
+    clock.restore()
+  }
   assert.ok(google.requests[0]!.init!.signal!.aborted)
 })
 
