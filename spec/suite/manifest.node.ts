@@ -39,7 +39,7 @@ manifests('agree on version and licence', () => {
 })
 
 manifests('name no dependency, no side effect and no condition of import', () => {
-  const fields = Object.keys(npm).filter((field) => /dependencies|imports|browser|bin/i.test(field))
+  const fields = Object.keys(npm).filter((field) => /dependencies|imports|browser/i.test(field))
   assert.equal(fields, ['devDependencies'])
   assert.is(npm.sideEffects, false)
   assert.is(npm.type, 'module')

@@ -27,6 +27,8 @@ published('holds exactly these files', () => {
     'package.json',
     'dist/single.js',
     'dist/single.ts',
+    'scripts/cli.js',
+    ...findFiles('scripts/cli', () => true),
     ...modules.flatMap((name: string) => [`dist/${name}.js`, `dist/${name}.d.ts`])
   ]
   const items = readdirSync(folder, { recursive: true, withFileTypes: true })

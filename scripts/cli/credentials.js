@@ -1,0 +1,98 @@
+// Where credentials are, in the order of Google's own clients
+// (https://cloud.google.com/docs/authentication/application-default-credentials). What is said of them names files
+// and fields, and never shows what might be a secret.
+
+import { existsSync, readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { EXIT, Failure, nameOf } from './failure.js'
+
+/** The credentials that the option, the environment or gcloud names, if any does. */
+export function findCredentials(option, env) {
+  if (option !== undefined) return read(option, '--credentials')
+  const { GOOGLE_APPLICATION_CREDENTIALS: variable } = env
+  if (variable) return read(variable, 'GOOGLE_APPLICATION_CREDENTIALS')
+  const file = wellKnownFile(env)
+  if (existsSync(file)) return read(file, "gcloud's file")
+}
+
+/** Where `gcloud auth application-default login` leaves them. */
+export function wellKnownFile({ CLOUDSDK_CONFIG, APPDATA }) {
+  const folder = CLOUDSDK_CONFIG || (APPDATA ? join(APPDATA, 'gcloud') : join(homedir(), '.config', 'gcloud'))
+  return join(folder, 'application_default_credentials.json')
+}
+
+/** The kind of credentials, as far as that can be shown. */
+export function describe({ text, json }) {
+  const { type, client_email, private_key_id, service_account_impersonation_url: url } = json
+  const account = shown(client_email, EMAIL)
+  const target = shown(url?.split?.('/').pop().split(':')[0], EMAIL)
+  if (type === 'external_account') return `workload identity federation, acting as ${target}`
+  if (type === 'impersonated_service_account') return `impersonation of ${target}`
+  if (type === 'authorized_user') return 'the login of a user'
+  if (json.private_key) return `a key of ${account}, id ${shown(private_key_id, KEY_ID)}`
+  return `${text.length} characters, not plain JSON of a known type`
+}
+
+/**
+ * What gives the subject token of an `external_account`, where that is a file or a URL.
+ *
+ * @see https://google.aip.dev/auth/4117
+ */
+export function subjectTokenOf({ json: { type, credential_source: source } }) {
+  if (type !== 'external_account') return
+  // Those for AWS have a URL, too.
+  const kind = ['environment_id', 'file', 'url'].find((name) => Object.hasOwn(Object(source), name))
+  if (kind === 'file') return async () => tokenIn(source, await readFile(source.file, 'utf8').catch(unreadable))
+  if (kind === 'url') return async () => tokenIn(source, await download(source))
+  throw new Failure(EXIT.credentials, 'their credential_source is neither a file nor a URL, and no other is read here')
+}
+
+const EMAIL = /^[\w.-]+@[\w.-]+$/
+const KEY_ID = /^[\da-f]{40}$/
+const LONGEST_PATH = 500
+
+function read(path, from) {
+  // Some put the JSON itself there, or base64 of it.
+  if (path.length > LONGEST_PATH || /[{\n]/.test(path)) {
+    throw new Failure(EXIT.credentials, `${from} must name a file, and holds something else`)
+  }
+  try {
+    const text = readFileSync(path, 'utf8')
+    return { from, path, text, json: parse(text) }
+  } catch (error) {
+    throw new Failure(EXIT.credentials, `${from} names ${path}, which cannot be read (${nameOf(error)})`)
+  }
+}
+
+/** What is no plain JSON, the library may still know how to unwrap. */
+function parse(text) {
+  try {
+    return Object(JSON.parse(text))
+  } catch {
+    return {}
+  }
+}
+
+function shown(value, pattern) {
+  return typeof value === 'string' && pattern.test(value) ? value : '(unknown)'
+}
+
+async function download({ url, headers }) {
+  const response = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(5000) }).catch(unreadable)
+  if (!response.ok) throw new Error(`the URL of credential_source answered ${response.status}`)
+  return response.text().catch(unreadable)
+}
+
+/** Without the message, which may quote a header. */
+function unreadable(error) {
+  throw new Error(`credential_source cannot be read (${nameOf(error)})`)
+}
+
+function tokenIn({ format }, text) {
+  if (format?.type !== 'json') return text.trim()
+  const token = parse(text)[format.subject_token_field_name]
+  if (typeof token === 'string') return token
+  throw new Error('credential_source has no token in the field that subject_token_field_name names')
+}
