@@ -1,13 +1,16 @@
 // npm start [-- --credentials key.json https://my-service.a.run.app]
-// The main job, inside an edge VM: a key becomes an ID token, and the token opens a private service. Without
-// arguments, Google and the service are local ones on loopback.
+// The main job, inside an edge VM: a key becomes an ID token, and the token opens a private service. Each step is
+// told by `--check` of the command line. Without arguments, Google and the service are local ones on loopback.
 
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { EdgeVM } from '@edge-runtime/vm'
 import { build } from 'esbuild'
+import { check } from './cli/check.js'
+import { findCredentials } from './cli/credentials.js'
+import { messageOf } from './cli/failure.js'
+import { reporter } from './cli/report.js'
 import { root, workFolder } from './project.js'
 
 const { values, positionals: [url] } = parseArgs({ allowPositionals: true, options: { credentials: { type: 'string' } } })
@@ -18,42 +21,25 @@ if (!values.credentials !== !url) {
 }
 
 try {
-  if (url) await showMainJob(readFileSync(values.credentials, 'utf8'), url)
-  else await onLoopback(showMainJob)
+  process.exitCode = url
+    ? await checkInEdgeVm(url, () => findCredentials(values.credentials, process.env))
+    : await onLoopback(checkInEdgeVm)
 } catch (error) {
-  // Errors of the library name what to do; their stack would say no more.
-  console.error(`\n${error.name}${error.code ? ` ${error.code}` : ''}: ${error.message}`)
+  console.error(messageOf(error))
   process.exitCode = 1
 }
 
-async function showMainJob(credentials, url) {
-  const audience = new URL(url).origin
+/** All that goes over the network, the library included, is in the VM; only the report is not. */
+async function checkInEdgeVm(url, findSource) {
   const vm = new EdgeVM({ initialCode: await libraryAsScript() })
-  Object.assign(vm.context, { credentials, audience, url, say: (text) => console.log(`  ${text}`) })
-  console.log(`A token for ${audience}, made in an edge VM without any Node API:`)
-  const { token, status, answer } = await vm.evaluate(`(${callService})()`)
-
-  const { aud, email, exp } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'))
-  console.log(`\nThe service answered ${status}:\n${answer.trim().replace(/^/gm, '  ')}\n`)
-  console.log(`audience   ${aud}\nemail      ${email}\ntime left  ${Math.round((exp * 1000 - Date.now()) / 60_000)} min`)
-  if (status !== 200) process.exitCode = 1
-}
-
-/** What an edge function would do. It runs in the VM, so it sees only what is handed to it there. */
-/* global credentials, audience, url, say, gcpIdToken */
-async function callService() {
-  const saying = async (to, init) => {
-    say(`${init.method} ${to}`)
-    const response = await fetch(to, init)
-    say(`  ${response.status}`)
-    return response
+  const { fetch, gcpIdToken } = vm.context
+  const source = () => {
+    const found = findSource()
+    const getIdToken = (options) => gcpIdToken.getIdToken({ credentials: found.text, ...options })
+    return { ...found, getIdToken }
   }
-  say('reading the key')
-  const token = await gcpIdToken.getIdToken({ credentials, audience, fetch: saying })
-  say('a token from memory, by asking again')
-  await gcpIdToken.getIdToken({ credentials, audience, fetch: saying })
-  const response = await saying(url, { method: 'GET', headers: { authorization: `Bearer ${token}` } })
-  return { token, status: response.status, answer: await response.text() }
+  console.log('In an edge VM without any Node API:\n')
+  return check({ url, source, fetch, report: reporter(process.stdout) })
 }
 
 async function onLoopback(task) {
@@ -63,9 +49,10 @@ async function onLoopback(task) {
   try {
     const account = google.createAccount('caller')
     google.createService({ invokers: [account.email], handler: greet })
-    const key = { ...(await google.createKey(account)), token_uri: `${served.url}/token` }
+    const json = { ...(await google.createKey(account)), token_uri: `${served.url}/token` }
+    const source = { from: 'made for this', path: 'a new key', text: JSON.stringify(json), json }
     console.log(`Local Google and a private service at ${served.url}`)
-    await task(JSON.stringify(key), `${served.url}/hello`)
+    return await task(`${served.url}/hello`, () => source)
   } finally {
     await served.close()
   }

@@ -24,9 +24,9 @@ export function messageOf(error) {
   return error instanceof Failure ? message : `an unexpected ${nameOf(error)}`
 }
 
-/** A foreign error by its name and code, such as `TypeError ECONNREFUSED`. */
+/** A foreign error by its code, such as `ECONNREFUSED`, or else its name. */
 export function nameOf({ name, code, cause }) {
-  return [name, code ?? cause?.code].filter((word) => typeof word === 'string').join(' ')
+  return [code, cause?.code, name].find((word) => typeof word === 'string')
 }
 
 const BY_CODE = {

@@ -7,7 +7,7 @@ export function reporter(stream) {
   const underWay = (text) => stream.isTTY && stream.write(`\r\x1b[2K${text}`)
 
   return {
-    begin: (step, text) => underWay(line('… ', step, text).slice(0, stream.columns - 1)),
+    begin: (step, text) => underWay(line('… ', step, text).slice(0, (stream.columns || 80) - 1)),
     ok: (step, text, ...more) => end('ok', step, text, more),
     note: (step, text, ...more) => end('note', step, text, more),
     fail: (step, text, ...more) => end('fail', step, text, more)
