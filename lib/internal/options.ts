@@ -50,7 +50,8 @@ export interface TokenStore {
 
 /** The options with their defaults, each checked: a mistake is a `TypeError` that names the option. */
 export function readOptions(options: CommonOptions): Settings {
-  const { audience, fetch = globalThis.fetch, signal, timeout = 5000, retries = 2, waitUntil, store } = options
+  const { audience, fetch = globalThis.fetch, signal, timeout = 5000, retries = 2 } = options
+  const { waitUntil, store, forceRefresh = false } = options
   const advice = 'of a URL, pass .origin (Cloud Run, Functions gen2) or .href (Functions gen1)'
   check(typeof audience === 'string' && audience, 'audience', `a text that is not empty; ${advice}`)
   check(isFunction(fetch), 'fetch', 'a function')
@@ -60,7 +61,8 @@ export function readOptions(options: CommonOptions): Settings {
   const hold = isFunction(waitUntil) ? waitUntil : waitUntil && ((work: Promise<unknown>) => waitUntil.waitUntil(work))
   check(!waitUntil || isFunction(waitUntil) || isFunction(waitUntil.waitUntil), 'waitUntil', 'a function or has one')
   check(!store || (isFunction(store.get) && isFunction(store.set)), 'store', 'a TokenStore')
-  return { audience, fetch, signal, timeout, retries, waitUntil: hold, store, forceRefresh: !!options.forceRefresh }
+  check(typeof forceRefresh === 'boolean', 'forceRefresh', 'true or false')
+  return { audience, fetch, signal, timeout, retries, waitUntil: hold, store, forceRefresh }
 }
 
 /** A caller's mistake is a native `TypeError`. */

@@ -1,6 +1,7 @@
 import { toBase64url } from './base64.ts'
 import { readFields } from './credentials.ts'
 import type { CredentialJson } from './credentials.ts'
+import { check } from './options.ts'
 import { invalidKey, readPrivateKey } from './private-key.ts'
 import { Table } from './table.ts'
 
@@ -69,6 +70,7 @@ export async function signJwt(account: ServiceAccount, claims: object, now: numb
   const body = { iss: account.email, ...claims, iat, exp: iat + 3600 }
   const input = `${toBase64url(JSON.stringify(header))}.${toBase64url(JSON.stringify(body))}`
   const { subtle } = crypto
+  check(subtle, 'crypto.subtle', 'there, as it is on pages of https')
   try {
     account.key ??= await subtle.importKey('pkcs8', account.pkcs8 as BufferSource, RS256, false, ['sign'])
     const signature = await subtle.sign(RS256.name, account.key, new TextEncoder().encode(input))
