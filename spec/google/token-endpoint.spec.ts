@@ -51,7 +51,8 @@ const textRows: [string, (good: string) => string, keyof typeof tokenErrors][] =
   ['no assertion', () => '', 'badStructure'],
   ['two parts', good => good.split('.').slice(0, 2).join('.'), 'badStructure'],
   ['four parts', good => `${good}.x`, 'badStructure'],
-  ['padding', good => `${good}=`, 'badStructure'],
+  ['half a padding', good => `${good}=`, 'badStructure'],
+  ['too much padding', good => `${good}====`, 'badStructure'],
   ['the other base64', good => good.replace(/\..*/, '.e+/9.AAAA'), 'badStructure'],
   ['impossible length', good => good.replace(/\.[\w-]+$/, '.AAAAA'), 'badStructure'],
   ['header no JSON', good => good.replace(/^[\w-]+/, base64url.encode('{')), 'badStructure'],
@@ -71,6 +72,17 @@ for (const [what, change, expected] of textRows) {
     await refused(google, change(await assertion(key)), expected)
   })
 }
+
+test('takes padded segments, as Google\'s client for Python sends them', async () => {
+  const { google, key } = await setUp()
+  const padded = (text: string) => text.padEnd(Math.ceil(text.length / 4) * 4, '=')
+  const input = (await assertion(key)).split('.').slice(0, 2).map(padded).join('.')
+  const signer = await importPKCS8(key.private_key, 'RS256')
+  const bytes = await crypto.subtle.sign('RSASSA-PKCS1-v1_5', signer, new TextEncoder().encode(input))
+  const text = `${input}.${padded(base64url.encode(new Uint8Array(bytes)))}`
+  assert.match(text, /=$/)
+  assert.is((await post(google, text)).status, 200)
+})
 
 test('refuses an assertion signed by another key, with HS256, or by a deleted key', async () => {
   const { google, key } = await setUp()

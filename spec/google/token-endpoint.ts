@@ -108,8 +108,9 @@ function decoded(assertion: string): { header: Json, claims: Json } | undefined 
   return header && claims && { header, claims }
 }
 
+/** Where it is padded, as by Google's client for Python, it is padded right. */
 function isBase64url(text: string): boolean {
-  return /^[\w-]*$/.test(text) && text.length % 4 !== 1
+  return /^[\w-]*$/.test(text) ? text.length % 4 !== 1 : /^[\w-]+={1,2}$/.test(text) && text.length % 4 === 0
 }
 
 function jsonObject(segment: string): Json | undefined {
