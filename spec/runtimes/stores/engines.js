@@ -61,8 +61,9 @@ export const engines = {
     async open(folder, secrets) {
       const program = await bundle(folder, 'process.js', 'deno-kv')
       const run = (file, secret, ...args) => {
-        const alone = ['--no-prompt', '--no-config', '--no-lock', '--no-remote', '--location=http://tokens.localhost']
-        const flags = [...alone, '--unstable-kv', '--allow-net', '--allow-env=TOKENS_SECRET']
+        const alone = ['--no-prompt', '--no-config', '--no-lock', '--no-remote']
+        const allowed = ['--unstable-kv', '--allow-net', '--allow-env=TOKENS_SECRET']
+        const flags = [...alone, ...allowed, '--location=http://tokens.localhost']
         const env = { DENO_DIR: join(folder, 'deno'), TOKENS_SECRET: secret, NO_COLOR: '1' }
         return outputOf(DENO, ['run', ...flags, file, ...args], { cwd: folder, env })
       }
