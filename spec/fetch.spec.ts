@@ -107,6 +107,15 @@ test('auto is the default', async () => {
   assert.is(sent[0]!.headers.get(SERVERLESS), 'Bearer token')
 })
 
+test('the Host that a request came with does not go to another', async () => {
+  const headers = { host: 'proxy.example' }
+  for (const form of [[SERVICE, { headers }], [new Request(SERVICE, { headers })]] as Form[]) {
+    const { sent, fetch } = newService()
+    await authorizedFetch(getToken, { fetch })(...form)
+    assert.is(sent[0]!.headers.get('host'), null)
+  }
+})
+
 // audience and origins, the URL, and the audience of the token that goes there
 const places: [Pick<AuthorizedFetchOptions, 'audience' | 'origins'>, string, string | undefined][] = [
   [{}, `${SERVICE}/path?query`, SERVICE],
