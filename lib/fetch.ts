@@ -141,7 +141,7 @@ export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOpti
     const { headers } = request
     const name = header === 'auto' ? (headers.has('authorization') ? SERVERLESS : 'authorization') : header
     headers.delete(SERVERLESS)
-    headers.delete('host') // of a request that is passed on: Bun and Node would send it, and Google goes by it
+    headers.delete('host') // of a request that is passed on: Bun would send it, and Google goes by it
     headers.set(name, `Bearer ${token}`)
     return (fetch ?? globalThis.fetch)(request)
   }
