@@ -1,0 +1,137 @@
+import { existsSync } from 'node:fs'
+import { symlink, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+import { entries, readJson } from '../../../scripts/project.js'
+import type { Platform } from '../examples.ts'
+import { outcome, serving, written } from '../platforms.ts'
+import type { Runner } from '../platforms.ts'
+import type { Stage } from '../stage.ts'
+
+const MODULES = resolve('spec/runtimes/node_modules')
+const DENO = join(MODULES, '@deno/linux-x64-glibc/deno')
+const BUN = join(MODULES, '@oven/bun-linux-x64/bin/bun')
+
+/** Those that are large to install; `needs` is what must be there. */
+export const runners: { [platform in Platform]?: Runner & { needs: string } } = {
+  'Cloudflare Workers': {
+    needs: join(MODULES, 'miniflare'),
+    async serve(example, stage) {
+      const main = `import './internet.js'; export { default } from './example.js'`
+      const folder = await written(example, stage, main)
+      const scriptPath = join(folder, 'worker.js')
+      await build({
+        entryPoints: [join(folder, 'main.js')],
+        outfile: scriptPath,
+        bundle: true,
+        format: 'esm',
+        external: ['cloudflare:*']
+      })
+      const { resolve } = createRequire(join(MODULES, 'index.js'))
+      const { Miniflare } = await import(pathToFileURL(resolve('miniflare')).href)
+      const miniflare = new Miniflare({
+        scriptPath,
+        modules: true,
+        modulesRoot: folder,
+        compatibilityDate: '2026-04-26',
+        bindings: stage.env,
+        kvNamespaces: ['TOKENS']
+      })
+      const { origin } = await miniflare.ready
+      return { url: origin, close: () => miniflare.dispose() }
+    }
+  },
+
+  'Deno': {
+    needs: DENO,
+    async serve(example, stage) {
+      return denoServing(await written(example, stage, `import './internet.js'; import './example.js'`), stage)
+    },
+    async run(example, stage) {
+      const folder = await written(example, stage, `
+import './internet.js'
+const { token } = await import('./example.js')
+console.log(JSON.stringify({ token }))
+`)
+      return outcome(DENO, await denoArgs(folder), denoOptions(folder, stage))
+    }
+  },
+
+  'Netlify Edge': {
+    needs: DENO,
+    async serve(example, stage) {
+      return denoServing(await written(example, stage, `
+import './internet.js'
+import handler from './example.js'
+globalThis.Netlify = { env: { get: (name) => Deno.env.get(name) } }
+Deno.serve((request) => handler(request, { waitUntil() {} }))
+`), stage)
+    }
+  },
+
+  'Bun': {
+    needs: BUN,
+    async serve(example, stage) {
+      const folder = await written(example, stage, `
+import './internet.js'
+const { serve } = Bun
+Bun.serve = (options) => console.log(serve({ hostname: '127.0.0.1', port: 0, ...options }).url.href)
+await import('./example.js')
+`)
+      return serving(BUN, ['run', 'main.js'], { cwd: folder, env: stage.env })
+    }
+  },
+
+  'Vercel Functions': {
+    needs: join(MODULES, '@vercel/oidc'),
+    async run(example, stage) {
+      const headers = { 'x-vercel-oidc-token': await stage.vercelToken() }
+      const folder = await written(example, stage, `
+import './internet.js'
+globalThis[Symbol.for('@vercel/request-context')] = { get: () => (${JSON.stringify({ headers })}) }
+const { token } = await import('./example.js')
+console.log(JSON.stringify({ token }))
+`)
+      await symlink(MODULES, join(folder, 'node_modules'))
+      return outcome(process.execPath, ['main.js'], { cwd: folder, env: stage.env })
+    }
+  }
+}
+
+/** Why the platform can't be tried here. */
+export function missing({ needs }: { needs: string }): string | undefined {
+  return existsSync(needs) ? undefined : `${needs} is not installed: npm ci in spec/runtimes`
+}
+
+async function denoServing(folder: string, stage: Stage) {
+  return serving(DENO, await denoArgs(folder), denoOptions(folder, stage))
+}
+
+/** JSR gives the sources, npm the package; Deno's own module for Deploy is a stand-in, and no other is to be had. */
+async function denoArgs(folder: string): Promise<string[]> {
+  const { name, exports } = readJson('jsr.json')
+  const fromJsr = Object.entries<string>(exports).map(([path, file]) => {
+    return [`jsr:${name}${path.slice(1)}`, pathToFileURL(resolve(file)).href]
+  })
+  const fromNpm = entries.map(({ specifier, name }) => {
+    return [specifier, `../node_modules/gcp-id-token/dist/${name}.js`]
+  })
+  const imports = Object.fromEntries([...fromJsr, ...fromNpm, ['jsr:@deno/oidc', './deno-oidc.js']])
+  await writeFile(join(folder, 'import-map.json'), JSON.stringify({ imports }))
+  await writeFile(join(folder, 'deno-oidc.js'), `
+export async function getIdToken(audience) {
+  const response = await fetch('https://oidc.deno.com/?audience=' + encodeURIComponent(audience))
+  return response.text()
+}
+`)
+  const alone = ['--no-prompt', '--no-config', '--no-lock', '--no-remote']
+  const allowed = ['--allow-net=127.0.0.1', '--allow-env', '--allow-read']
+  return ['run', ...alone, ...allowed, '--import-map=import-map.json', 'main.js']
+}
+
+function denoOptions(folder: string, { env }: Stage) {
+  const DENO_DIR = join(folder, 'deno')
+  return { cwd: folder, env: { ...env, DENO_DIR, DENO_SERVE_ADDRESS: 'tcp:127.0.0.1:0' } }
+}
