@@ -109,7 +109,7 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   check(typeof whose === 'string', 'identity', 'a text')
   check(whose || !isFunction || !options.store, 'identity', 'given where a subjectToken function meets a store')
   const stsUrl = readStsUrl(json, universe)
-  const target = readTarget(json, universe, { serviceAccount })
+  const target = readTarget(json, universe, { serviceAccount, delegates: [] })
   const { url, email } = target
   const parts = [stsUrl, url, provider, subject_token_type, whose, isFunction ? '' : subjectToken]
   const identity = `federation ${parts.map((part) => `${part?.length}:${part}`)}`

@@ -46,15 +46,7 @@ export function readServiceAccount(json: CredentialJson): ServiceAccount {
   // Looked up by what is short, then held against all: who knows only an email and a key id gets nothing.
   const name = `${email} ${keyId} ${tokenUri}`
   const known = accounts.get(name)
-  if (
-    known &&
-    known.email === email &&
-    known.privateKey === privateKey &&
-    known.keyId === keyId &&
-    known.tokenUri === tokenUri
-  ) {
-    return known
-  }
+  if (known && known.privateKey === privateKey && known.keyId === keyId && known.tokenUri === tokenUri) return known
   const pkcs8 = readPrivateKey(privateKey)
   const identity = JSON.stringify(['key', email, keyId, tokenUri, toBase64url(pkcs8)])
   const account = { email, privateKey, keyId, tokenUri, pkcs8, identity }
