@@ -3,7 +3,7 @@ import type { ExternalAccount } from 'gcp-id-token/federation'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { faults, iamErrors, notFound, stsErrors } from './google/index.ts'
-import type { Fault } from './google/index.ts'
+import type { Fault, Issuer, Provider } from './google/index.ts'
 import { failed } from './google/iam-credentials.ts'
 import { denoApp, gitHubJob, vercelProject } from './google/platforms.ts'
 import { otherAudience, otherIssuer, stale } from './google/sts.ts'
@@ -481,7 +481,8 @@ for (const [field, service, path] of fields) {
 
 for (const universeDomain of [
   '', null, 7, {}, ['example.goog'], 'com', 'localhost', '.',
-  'example.goog.', '.example.goog', 'example..goog', 'example.goog/', 'example.goog:8080', 'https://example.goog', 'user@example.goog', 'example.goog#',
+  'example.goog.', '.example.goog', 'example..goog', 'example.goog/', 'example.goog:8080',
+  'https://example.goog', 'user@example.goog', 'example.goog#',
   'example.goog?', 'example goog', 'example.goog\n', 'exämple.goog', '*.goog'
 ]) {
   test(`universeDomain is a domain: ${JSON.stringify(universeDomain)}`, async () => {
@@ -620,6 +621,17 @@ test('two tenants whose subject tokens differ never get each other\'s token', as
   const settled = await Promise.allSettled(both)
   assert.equal(settled.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled', 'rejected'])
   assert.is(google.requests.length, 4 + 4)
+})
+
+test('what is asked of one provider is not served for another', async () => {
+  const road = await federated()
+  const { ask, issuer, subject } = road
+  const audiences = ['https://issuer.example/audience']
+  const [one, two] = [false, true].map((disabled) => trust(road, issuer, { audiences, disabled }))
+  for (const subjectToken of [await subject({ aud: audiences[0] }), () => subject({ aud: audiences[0] })]) {
+    await ask({ provider: one, subjectToken })
+    await fails(ask({ provider: two, subjectToken }), 'rejected', /invalid_target/)
+  }
 })
 
 test('nor by a token that differs in one character, or has the other as its start', async () => {
@@ -851,7 +863,7 @@ function nothingSent({ google, tokens }: FederatedRoad): void {
 }
 
 /** A provider for the platform's issuer, all of whose identities may act as the road's account. */
-function trust({ account, google }: FederatedRoad, issuer: FederatedRoad['issuer'], options = {}): string {
+function trust({ account, google }: FederatedRoad, issuer: Issuer, options?: Partial<Provider>): string {
   const { name } = google.createProvider(issuer, options)
   const pool = name.replace(/\/providers\/.*/, '')
   google.grant(`principalSet://iam.googleapis.com/${pool}/*`, 'roles/iam.workloadIdentityUser', account.email)

@@ -8,6 +8,7 @@ import { gkeNotFound } from './google/metadata-server.ts'
 import { FakeClock } from './support/clock.ts'
 import { fails, misused, rejects } from './support/errors.ts'
 import { noEmails, onGoogleCloud } from './support/roads.ts'
+import { MOST_RANDOM } from './support/scene.ts'
 
 const test = suite('metadata')
 
@@ -410,6 +411,21 @@ test('is not asked in vain while the server hands out the same token', () => wit
   const second = await clock.atOnce(ask())
   assert.is.not(second, first)
   assert.is(google.requests.length, 2)
+}))
+
+test('nor earlier with a store, as other tokens are to spread the load', () => withClock(async (clock) => {
+  const { ask, google } = await onGoogleCloud({ now: () => clock.now })
+  const store = { get: async () => null, set: async () => {} }
+  const { random } = Math
+  Math.random = () => MOST_RANDOM
+  try {
+    await clock.atOnce(ask({ store }))
+  } finally {
+    Math.random = random
+  }
+  await clock.advance((3600 - 226) * 1000)
+  await clock.atOnce(ask({ store }))
+  assert.is(google.requests.length, 1)
 }))
 
 test('by the clock of the server, if ours is off', () => withClock(async (clock) => {
