@@ -1,10 +1,10 @@
 // The specs and the subjects as files. A spec is bundled without the library: it takes that from
 // `globalThis.SUBJECT`, where the subject's file has put it, so that one bundle fits every subject.
 
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { build } from 'esbuild'
-import { entries, findFiles, manifest, mustRun, once, pack, root } from './project.js'
+import { entries, findFiles, install, manifest, once, root } from './project.js'
 
 export const subjectNames = ['lib', 'package', 'minified', 'single']
 
@@ -59,15 +59,7 @@ export function bundles(work, lib) {
 
   const asImported = targets(({ specifier }) => specifier)
 
-  const installed = once(async () => {
-    const tarball = await pack(work)
-    const folder = join(work, 'installed')
-    await mkdir(folder)
-    await writeFile(join(folder, 'package.json'), '{ "private": true }')
-    const alone = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
-    await mustRun('npm', ['install', ...alone, tarball], { cwd: folder })
-    return folder
-  })
+  const installed = once(async () => (await install(work)).project)
 
   return { publicFiles, specBundle: once(specBundle), subjectFile: once(subjectFile) }
 }

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
-import { cp, mkdir, readdir } from 'node:fs/promises'
+import { cp, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -64,10 +64,10 @@ export async function mustRun(program, args, options) {
   throw new Error(`${program} ${args.join(' ')} ended with ${result.code}\n${result.output}`)
 }
 
-/** An empty folder that is gone when the process ends; the project's dependencies resolve from it. */
-export function workFolder() {
+/** An empty folder that is gone when the process ends; the dependencies resolve from it. */
+export function workFolder(dependencies = join(root, 'node_modules')) {
   const folder = mkdtempSync(join(tmpdir(), `${manifest.name}-`))
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction')
+  symlinkSync(dependencies, join(folder, 'node_modules'), 'junction')
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
   return folder
@@ -85,4 +85,15 @@ export async function pack(folder) {
   await mustRun('npm', ['pack', '--loglevel=error', '--pack-destination', folder], { cwd: copy })
   const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz'))
   return join(folder, tarball)
+}
+
+/** The packed package, and an empty project in which npm has installed it. */
+export async function install(folder) {
+  const tarball = await pack(folder)
+  const project = join(folder, 'installed')
+  await mkdir(project)
+  await writeFile(join(project, 'package.json'), '{ "private": true, "type": "module" }')
+  const alone = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+  await mustRun('npm', ['install', ...alone, tarball], { cwd: project })
+  return { tarball, project }
 }
