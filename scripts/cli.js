@@ -42,7 +42,7 @@ try {
 
 async function run({ help, version, check: wanted, target, credentials, audience }) {
   if (help) return print(HELP)
-  if (version) return print(`${JSON.parse(readFileSync(new URL('../package.json', import.meta.url))).version}\n`)
+  if (version) return print(`${ownVersion()}\n`)
   const report = reporter(process.stdout)
   if (wanted) return check({ url: target, audience, report, source: () => findSource(credentials) })
   const { getIdToken } = findSource(credentials)
@@ -56,8 +56,8 @@ function readArguments() {
   const { values, positionals } = parse({ allowPositionals: true, options })
   const [target, ...more] = positionals
   if (values.help || values.version) return values
-  if (!target || more.length) throw new Failure(EXIT.usage, 'give one audience, or --check and one URL; see --help')
-  if (values.audience !== undefined && !values.check) throw new Failure(EXIT.usage, '--audience goes with --check')
+  if (!target || more.length) throw misused('give one audience, or --check and one URL')
+  if (values.audience !== undefined && !values.check) throw misused('--audience goes with --check')
   return { ...values, target }
 }
 
@@ -66,8 +66,12 @@ function parse(config) {
     return parseArgs(config)
   } catch (error) {
     // Its first sentence names the option; the rest is about positional arguments.
-    throw new Failure(EXIT.usage, `${error.message.split('. ')[0]}; see --help`)
+    throw misused(error.message.split('. ')[0])
   }
+}
+
+function misused(what) {
+  return new Failure(EXIT.usage, `${what}; see --help`)
 }
 
 /** Where tokens come from here. */
@@ -85,9 +89,14 @@ function findSource(option) {
 
 /** Without a status, nobody answered who could be a metadata server. */
 function nothingFound(error) {
+  if (error instanceof TypeError) throw new Failure(EXIT.usage, 'GCE_METADATA_HOST is no host')
   if (error.name !== 'IdTokenError' || error.status) throw error
   const looked = `--credentials, GOOGLE_APPLICATION_CREDENTIALS, ${wellKnownFile(process.env)}`
   throw new Failure(EXIT.credentials, `no credentials in ${looked}; and ${error.message}`)
+}
+
+function ownVersion() {
+  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url))).version
 }
 
 function print(text) {

@@ -1,6 +1,6 @@
 // npm start [-- --credentials key.json https://my-service.a.run.app]
-// The main job, inside an edge VM: a key becomes an ID token, and the token opens a private service. Each step is
-// told by `--check` of the command line. Without arguments, Google and the service are local ones on loopback.
+// The main job, inside an edge VM: a key becomes an ID token, and the token opens a private service; each
+// step is told as by `npx gcp-id-token --check`. Without arguments, Google and the service are local ones.
 
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -13,7 +13,8 @@ import { messageOf } from './cli/failure.js'
 import { reporter } from './cli/report.js'
 import { root, workFolder } from './project.js'
 
-const { values, positionals: [url] } = parseArgs({ allowPositionals: true, options: { credentials: { type: 'string' } } })
+const options = { credentials: { type: 'string' } }
+const { values, positionals: [url] } = parseArgs({ allowPositionals: true, options })
 
 if (!values.credentials !== !url) {
   console.error('usage: npm start -- --credentials key.json https://my-service.a.run.app')
@@ -67,7 +68,8 @@ async function greet(request) {
 async function localGoogle() {
   const outfile = join(workFolder(), 'google.js')
   const contents = `export * from './spec/google/index.ts'; export * from './spec/google/server.ts'`
-  await build({ stdin: { contents, resolveDir: root }, outfile, bundle: true, format: 'esm', packages: 'external' })
+  const stdin = { contents, resolveDir: root }
+  await build({ stdin, outfile, bundle: true, format: 'esm', packages: 'external' })
   return import(pathToFileURL(outfile))
 }
 

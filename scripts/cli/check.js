@@ -38,8 +38,9 @@ async function credentialsStep(source, report) {
   report.begin('credentials', 'looking')
   try {
     const found = source()
-    const text = found.path ? `${found.path} (${found.from}): ${describe(found)}` : 'the metadata server, as there are no others'
-    report.ok('credentials', text)
+    report.ok('credentials', found.path
+      ? `${found.path} (${found.from}): ${describe(found)}`
+      : 'the metadata server, as there are no others')
     return found
   } catch (error) {
     report.fail('credentials', messageOf(error))
@@ -52,14 +53,16 @@ async function tokenStep({ json, getIdToken }, audience, fetch, report) {
   let requests = 0
 
   async function watched(to, init) {
-    if (requests++ === 0 && String(init.body).includes('jwt-bearer')) report.ok('key', 'readable, and it signs')
+    const isSigned = String(init.body).includes('jwt-bearer')
+    if (requests++ === 0 && isSigned) report.ok('key', 'readable, and it signs')
     const request = `${init.method} ${to.split('?')[0]}`
     report.begin('exchange', request)
     const started = Date.now()
     try {
       const response = await fetch(to, init)
       const ended = Date.now()
-      report[response.ok ? 'ok' : 'note']('exchange', `${request}: ${response.status} (${ended - started} ms)`)
+      const { ok, status } = response
+      report[ok ? 'ok' : 'note']('exchange', `${request}: ${status} (${ended - started} ms)`)
       clock.offset = Date.parse(response.headers.get('date')) - (started + ended) / 2
       return response
     } catch (error) {
@@ -77,8 +80,8 @@ async function tokenStep({ json, getIdToken }, audience, fetch, report) {
     return { token, claims }
   } catch (error) {
     clockStep(clock, report)
-    const step = { invalid_key: 'key', invalid_credentials: 'credentials', unsupported_credentials: 'credentials' }
-    report.fail(step[error.code] ?? 'token', messageOf(error), ...keyAdvice(error, json))
+    const [, step = 'token'] = /^(?:invalid|unsupported)_(key|credentials)$/.exec(error.code) ?? []
+    report.fail(step, messageOf(error), ...keyAdvice(error, json))
     return { exitCode: exitCodeOf(error) }
   }
 }
@@ -91,7 +94,7 @@ function clockStep({ offset }, report) {
   if (Math.abs(seconds) <= 1) return report.ok('clock', "as Google's, to the second")
   const text = `Google's is ${duration(Math.abs(seconds))} ${seconds > 0 ? 'ahead' : 'behind'}`
   if (Math.abs(seconds) <= CLOCK_TOLERANCE) report.ok('clock', `${text}, which does no harm`)
-  else report.note('clock', text, 'The library allows for it, others will not: set the clock of this machine.')
+  else report.note('clock', text, 'The library allows for it, others do not: set the clock of this machine.')
 }
 
 function duration(seconds) {
@@ -116,7 +119,8 @@ async function serviceStep({ url, audience, token, claims, fetch, report }) {
     const response = await fetch(url.href, { method: 'GET', headers, redirect: 'manual', signal })
     answer = { status: response.status, headers: response.headers, body: await readStart(response) }
   } catch (error) {
-    report.fail('service', `${request}: no answer (${nameOf(error)})`, 'Is the URL right, and reachable from here?')
+    const advice = 'Is the URL right, and can it be reached from here?'
+    report.fail('service', `${request}: no answer (${nameOf(error)})`, advice)
     return EXIT.otherAnswer
   }
   const { outcome, text, advice } = diagnose({ url, audience, email: claims.email, ...answer })

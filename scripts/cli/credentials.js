@@ -1,6 +1,6 @@
-// Where credentials are, in the order of Google's own clients
-// (https://cloud.google.com/docs/authentication/application-default-credentials). What is said of them names files
-// and fields, and never shows what might be a secret.
+// Where credentials are, in the order of Google's own clients. What is said of them names files and
+// fields, and shows nothing that might be a secret.
+// https://cloud.google.com/docs/authentication/application-default-credentials
 
 import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -44,9 +44,9 @@ export function subjectTokenOf({ json: { type, credential_source: source } }) {
   if (type !== 'external_account') return
   // Those for AWS have a URL, too.
   const kind = ['environment_id', 'file', 'url'].find((name) => Object.hasOwn(Object(source), name))
-  if (kind === 'file') return async () => tokenIn(source, await readFile(source.file, 'utf8').catch(unreadable))
-  if (kind === 'url') return async () => tokenIn(source, await download(source))
-  throw new Failure(EXIT.credentials, 'their credential_source is neither a file nor a URL, and no other is read here')
+  if (kind === 'file') return async () => tokenIn(source, await readFile(source.file, 'utf8').catch(fail))
+  if (kind === 'url') return async () => tokenIn(source, await download(source).catch(fail))
+  throw new Failure(EXIT.credentials, 'their credential_source is neither a file nor a URL; no other is read')
 }
 
 const EMAIL = /^[\w.-]+@[\w.-]+$/
@@ -80,13 +80,13 @@ function shown(value, pattern) {
 }
 
 async function download({ url, headers }) {
-  const response = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(5000) }).catch(unreadable)
-  if (!response.ok) throw new Error(`the URL of credential_source answered ${response.status}`)
-  return response.text().catch(unreadable)
+  const response = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(5000) })
+  if (response.ok) return response.text()
+  throw Object.assign(new Error(), { code: `status ${response.status}` })
 }
 
 /** Without the message, which may quote a header. */
-function unreadable(error) {
+function fail(error) {
   throw new Error(`credential_source cannot be read (${nameOf(error)})`)
 }
 

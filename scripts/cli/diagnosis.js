@@ -16,7 +16,7 @@ export function judgeAudience(url, audience) {
   const { origin, hostname } = url
   const right = defaultAudience(url)
   if (CLIENT_ID.test(audience)) return fits('an OAuth client ID, as IAP takes it')
-  if (!URL.canParse(audience)) return misfits('no URL', 'That is right only if the service lists it as custom audience.')
+  if (!URL.canParse(audience)) return misfits('no URL', 'A service takes it only as a custom audience.')
   const isRight = audience === right || (audience === `${right}/` && right === origin)
   if (isRight && isFunction(url)) return fits('the URL of the function')
   if (isRight && (isRun(url) || LOOPBACK.test(hostname))) return fits('the origin of the URL')
@@ -26,20 +26,23 @@ export function judgeAudience(url, audience) {
       `  gcloud run services update SERVICE --region=REGION --add-custom-audiences=${audience}`)
   }
   if (isFunction(url)) return misfits('not the URL of the function', `Try --audience ${right}`)
-  if (new URL(audience).origin !== origin) return misfits('of another origin than the URL', `Try --audience ${right}`)
-  return misfits('with a path, which Cloud Run does not take', `Try --audience ${right}`)
+  const advice = `Try --audience ${right}`
+  if (new URL(audience).origin !== origin) return misfits('of another origin', advice)
+  return misfits('with a path, which Cloud Run does not take', advice)
 }
 
 /** The answer, read: `outcome` is the exit code. */
 export function diagnose(answer) {
   const { status } = answer
-  if (status >= 200 && status < 300) return result(EXIT.ok, 'the service let the caller in. It answers:')
+  if (status >= 200 && status < 300) return result(EXIT.ok, 'the service let the caller in')
   if (IAP.test(answer.body)) return fromIap(answer)
   if (status === 401) return unauthorized(answer)
   if (status === 403) return forbidden(answer)
   if (status >= 300 && status < 400) return redirected(answer)
   if (status === 404) return notFound(answer)
-  if (isGooglePage(answer)) return result(EXIT.otherAnswer, "Google's page, so the service itself did not answer", LOGS)
+  if (isGooglePage(answer)) {
+    return result(EXIT.otherAnswer, "Google's page: the service did not answer", 'Its logs may tell why.')
+  }
   return result(EXIT.otherAnswer, "the application's own answer, so the caller got in")
 }
 
@@ -65,7 +68,7 @@ function forbidden({ url, audience, email, body }) {
   }
   if (CLIENT_ID.test(audience)) {
     return result(EXIT.notLetIn, 'the caller lacks the role IAP-secured Web App User. Grant it:',
-      `  gcloud iap web add-iam-policy-binding --member=${member(email)} --role=roles/iap.httpsResourceAccessor`)
+      `  gcloud iap web add-iam-policy-binding ${memberFlag(email)} --role=roles/iap.httpsResourceAccessor`)
   }
   if (!isGooglePage({ body })) return ownRefusal()
   if (!email) {
@@ -92,14 +95,14 @@ function redirected({ url, headers }) {
       'Its audience is an OAuth client ID: --audience NUMBER-NAME.apps.googleusercontent.com')
   }
   const place = to ? `${to.origin}${to.pathname}` : 'nowhere'
+  const isElsewhere = to && to.origin !== url.origin
   return result(EXIT.otherAnswer, `a redirect to ${place}, not followed, for the token would go along`,
-    ...(to && to.origin !== url.origin ? ['It leads to another origin, which may want a token of its own.'] : []),
-    'Call the service where it is, by the URL that it redirects to.')
+    isElsewhere ? 'Another origin may want a token of its own.' : 'Call the URL that it redirects to.')
 }
 
 function notFound(answer) {
   if (!isGooglePage(answer)) {
-    return result(EXIT.otherAnswer, "the application's own answer: the caller got in, but nothing is at this path")
+    return result(EXIT.otherAnswer, "the application's own answer: the caller got in, but nothing is there")
   }
   return result(EXIT.otherAnswer, "Google's page: no service is there for calls from here",
     'Check the host name. A service whose ingress is internal answers so, too:',
@@ -107,22 +110,23 @@ function notFound(answer) {
 }
 
 function ownRefusal() {
-  return result(EXIT.otherAnswer, "the application's own answer: Google let the token in, the application refused",
-    'If the application wants an Authorization of its own, send the ID token as X-Serverless-Authorization.')
+  return result(EXIT.otherAnswer, "the application's own answer, so the caller got past Google",
+    'If it wants an Authorization of its own, send the ID token as X-Serverless-Authorization.')
 }
 
 /** @see https://cloud.google.com/sdk/gcloud/reference/functions/add-invoker-policy-binding */
 function grantCommand({ hostname, pathname }, email) {
-  const [, region, name] = FUNCTION.exec(`${hostname}${pathname}`) ?? []
-  if (name) return `gcloud functions add-invoker-policy-binding ${name} --region=${region} --member=${member(email)}`
-  const [, , service = 'SERVICE', place = 'REGION'] = RUN.exec(hostname) ?? RUN_HASHED.exec(hostname) ?? []
-  return `gcloud run services add-iam-policy-binding ${service} --region=${place} ` +
-    `--member=${member(email)} --role=roles/run.invoker`
+  const who = memberFlag(email)
+  const [, place, name] = FUNCTION.exec(`${hostname}${pathname}`) ?? []
+  if (name) return `gcloud functions add-invoker-policy-binding ${name} --region=${place} ${who}`
+  const [, , service = 'SERVICE', region = 'REGION'] = RUN.exec(hostname) ?? RUN_HASHED.exec(hostname) ?? []
+  const binding = `--region=${region} ${who} --role=roles/run.invoker`
+  return `gcloud run services add-iam-policy-binding ${service} ${binding}`
 }
 
-function member(email) {
-  if (!/^[\w.-]+@[\w.-]+$/.test(email)) return 'serviceAccount:EMAIL'
-  return `${email.endsWith('.gserviceaccount.com') ? 'serviceAccount' : 'user'}:${email}`
+function memberFlag(email) {
+  if (!/^[\w.-]+@[\w.-]+$/.test(email)) return '--member=serviceAccount:EMAIL'
+  return `--member=${email.endsWith('.gserviceaccount.com') ? 'serviceAccount' : 'user'}:${email}`
 }
 
 const CLIENT_ID = /^[\w-]+\.apps\.googleusercontent\.com$/
@@ -134,7 +138,6 @@ const FUNCTION = /^([a-z]+-[a-z]+\d+)-.+\.cloudfunctions\.net\/([\w-]+)/
 /** Cloud Run's pages, and those of Google's front end. */
 const GOOGLE_PAGES = [/<h1>Error: [^<]+<\/h1>\s*<h2>/, /<title>Error \d+ \([^)]+\)!!1<\/title>/]
 const IAP = /^\s*Invalid IAP credentials/
-const LOGS = 'The logs of the service may tell why.'
 
 function isRun({ hostname }) {
   return hostname.endsWith('.run.app')
