@@ -2,7 +2,7 @@
 // Runs each spec in a process of its own: for every subject, in plain Node and in the edge VM.
 
 import { fork } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { SourceMap } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -55,7 +55,11 @@ function specFiles() {
   const apart = ['node_modules', 'runtimes', 'fixtures', 'jsr']
   const all = findFiles('spec', (path) => /\.(spec|node)\.ts$/.test(path), apart)
   if (filters.length === 0) return all
-  return filters.flatMap((text) => existsSync(text) ? text : all.filter((path) => path.includes(text)))
+  return filters.flatMap((text) => isFile(text) ? text : all.filter((path) => path.includes(text)))
+}
+
+function isFile(path) {
+  return statSync(path, { throwIfNoEntry: false })?.isFile()
 }
 
 /** What a spec imports decides which subjects it is for. */
