@@ -10,7 +10,7 @@
  * const token = await getIdToken({
  *   provider: 'projects/123456789012/locations/global/workloadIdentityPools/vercel/providers/vercel',
  *   serviceAccount: 'caller@my-project.iam.gserviceaccount.com',
- *   subjectToken: getVercelOidcToken,
+ *   subjectToken: () => getVercelOidcToken(),
  *   audience: 'https://my-service-abc123-ew.a.run.app'
  * })
  * ```
@@ -95,7 +95,7 @@ export interface GetIdTokenOptions extends CommonOptions {
  * const token = await getIdToken({
  *   provider: 'projects/123456789012/locations/global/workloadIdentityPools/vercel/providers/vercel',
  *   serviceAccount: 'caller@my-project.iam.gserviceaccount.com',
- *   subjectToken: getVercelOidcToken,
+ *   subjectToken: () => getVercelOidcToken(),
  *   audience: 'https://my-service-abc123-ew.a.run.app'
  * })
  * ```

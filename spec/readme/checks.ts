@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import * as assert from 'uvu/assert'
+import { AUDIENCE } from './examples.ts'
 import type { Example } from './examples.ts'
 import type { Outcome, Runner } from './platforms.ts'
-import { AUDIENCE, tokenOf } from './stage.ts'
+import { tokenOf } from './stage.ts'
 import type { Stage } from './stage.ts'
 
 /**

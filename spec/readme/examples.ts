@@ -9,6 +9,9 @@ export interface Example {
   code: string
 }
 
+/** The service of all examples. */
+export const AUDIENCE = 'https://my-service-abc123-ew.a.run.app'
+
 export type Platform =
   | 'Node' | 'Vercel Edge' | 'Vercel Functions' | 'Deno' | 'Netlify Edge' | 'Bun' | 'Cloudflare Workers'
 
@@ -26,7 +29,24 @@ export function inSources(): Example[] {
 
 /** Programs to run; what makes a store is not among them. */
 export function programs(): Example[] {
-  return [...inReadme(), ...inSources()].filter((example) => isScript(example) && !makesStore(example))
+  const all = [...inReadme(), ...inSources()].filter((example) => isScript(example) && !makesStore(example))
+  return [...all, ...readersOfTheFile()]
+}
+
+/** The README's expressions that read the credentials' file, each in a program. */
+function readersOfTheFile(): Example[] {
+  const expressions = readFileSync('README.md', 'utf8').matchAll(/`([\w.]+\([^`]*GOOGLE_APPLICATION_CREDENTIALS[^`]*\))`/g)
+  return [...expressions].map(([, expression]) => ({
+    place: `README.md, ${expression}`,
+    language: 'js',
+    code: `
+import { readFileSync } from 'node:fs'
+import { getIdToken } from 'gcp-id-token/adc'
+
+const credentials = ${expression}
+const token = await getIdToken({ credentials, audience: '${AUDIENCE}' })
+`
+  }))
 }
 
 export function isScript({ language }: Example): boolean {

@@ -9,6 +9,7 @@ import type { Google, Seen, Service } from '../google/index.ts'
 import { denoApp, gitHubJob, vercelProject } from '../google/platforms.ts'
 import { serve } from '../google/server.ts'
 import { newAccount } from '../google/service-account.ts'
+import { AUDIENCE } from './examples.ts'
 
 /** The world that the examples name: a local Google with their account, their service and their providers. */
 export interface Stage {
@@ -25,7 +26,6 @@ export interface Stage {
   close(): Promise<void>
 }
 
-export const AUDIENCE = 'https://my-service-abc123-ew.a.run.app'
 const CALLER = newAccount('caller', 'my-project', 'googleapis.com')
 const POOLS = 'projects/123456789012/locations/global/workloadIdentityPools'
 
