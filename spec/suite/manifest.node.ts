@@ -38,9 +38,10 @@ manifests('agree on version and licence', () => {
   assert.match(readFileSync('LICENSE', 'utf8'), npm.author)
 })
 
-manifests('name no dependency, no side effect and no condition of import', () => {
+manifests('name no dependency, no install script, no side effect and no condition of import', () => {
   const fields = Object.keys(npm).filter((field) => /dependencies|imports|browser/i.test(field))
   assert.equal(fields, ['devDependencies'])
+  assert.equal(Object.keys(npm.scripts).filter((name) => /install|^prepare$/.test(name)), [])
   assert.is(npm.sideEffects, false)
   assert.is(npm.type, 'module')
 })
