@@ -87,9 +87,10 @@ export async function pack(folder) {
   return join(folder, tarball)
 }
 
-/** The packed package, and an empty project in which npm has installed it. */
+/** The packed package, and an empty project in which npm has installed it. A release brings the package along. */
 export async function install(folder) {
-  const tarball = await pack(folder)
+  const { TARBALL } = process.env
+  const tarball = TARBALL ? resolve(root, TARBALL) : await pack(folder)
   const project = join(folder, 'installed')
   await mkdir(project)
   await writeFile(join(project, 'package.json'), '{ "private": true, "type": "module" }')

@@ -4,7 +4,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { manifest, mustRun, pack, workFolder } from '../scripts/project.js'
+import { install, manifest, mustRun, workFolder } from '../scripts/project.js'
 import { runPage } from './google/answers.ts'
 import { createGoogle, faults } from './google/index.ts'
 import type { Google, KeyFile, Service } from './google/index.ts'
@@ -18,16 +18,11 @@ import { bodyOf } from './support/errors.ts'
 const test = suite<Scene>('the command line')
 
 const work: string = workFolder()
-const installed = join(work, 'installed')
-const program = join(installed, 'node_modules/.bin/gcp-id-token')
+let installed: string
 let scenes = 0
 
 test.before(async () => {
-  const tarball = await pack(work)
-  mkdirSync(installed)
-  writeFileSync(join(installed, 'package.json'), '{ "private": true }')
-  const alone = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
-  await mustRun('npm', ['install', ...alone, tarball], { cwd: installed })
+  installed = (await install(work)).project
 })
 
 test.before.each(async (scene) => {
@@ -175,7 +170,7 @@ for (const [name, code, says, spoil] of [
   ['no such file in the environment', 3, /GOOGLE_APPLICATION_CREDENTIALS names \/no\/such\.json/,
     () => ({ args: [], env: { GOOGLE_APPLICATION_CREDENTIALS: '/no/such.json' } })],
   ['JSON in the place of a file', 3, /GOOGLE_APPLICATION_CREDENTIALS must name a file/,
-    ({ key }) => ({ args: [], env: { GOOGLE_APPLICATION_CREDENTIALS: JSON.stringify(key) } })],
+    () => ({ args: [], env: { GOOGLE_APPLICATION_CREDENTIALS: '{ "refresh_token": "1//secret-text" }' } })],
   ['base64 in the place of a file', 3, /--credentials must name a file/,
     ({ key }) => ({ args: ['--credentials', Buffer.from(JSON.stringify(key)).toString('base64')] })],
   ['a file without JSON', 3, /invalid_credentials/, (scene) => file(scene, 'no JSON')],
@@ -225,6 +220,7 @@ for (const [name, code, says, spoil] of [
     const checked = await run(scene, ['--check', scene.service.url, ...args], env)
     assert.is(checked.code, code)
     assert.match(failureIn(checked.stdout), says)
+    assert.not.match(printed.stderr + checked.stdout, 'secret-text')
     assert.not(scene.google.requests.some(({ endpoint }) => endpoint === 'run'), 'the service was called')
   })
 }
@@ -259,8 +255,8 @@ test('runs by npx', async ({ home }) => {
   assert.is(stdout, `${manifest.version}\n`)
 })
 
-test('runs in a checkout that was built', async (scene) => {
-  const checkout = join(work, 'sources/scripts/cli.js') // where `pack` built it
+if (!process.env.TARBALL) test('runs in a checkout that was built', async (scene) => {
+  const checkout = join(work, 'sources/scripts/cli.js') // from which the package was made
   const { stdout } = await run(scene, ['https://a.example', '--credentials', scene.keyFile], {}, checkout)
   assert.equal(await claimsOf(scene, stdout), ['https://a.example', scene.key.client_email])
 })
@@ -422,7 +418,7 @@ test('reads only the start of an endless answer', async (scene) => {
 })
 
 test('shows a terminal what is under way', async (scene) => {
-  const command = [program, '--check', scene.service.url, '--credentials', scene.keyFile].join(' ')
+  const command = [program(), '--check', scene.service.url, '--credentials', scene.keyFile].join(' ')
   const { stdout } = await run(scene, ['-qec', command, '/dev/null'], {}, 'script')
   assert.match(stdout, /\r\x1b\[2K… exchange +POST [^\n]*\r\x1b\[2K\x1b\[32m✓\x1b\[0m exchange +POST/)
   const steps = stripVTControlCharacters(stdout).split('\n').filter((line) => /✓/.test(line))
@@ -433,8 +429,12 @@ test.run()
 
 const WELL_KNOWN = 'application_default_credentials.json'
 
+function program(): string {
+  return join(installed, 'node_modules/.bin', manifest.name)
+}
+
 /** Runs the program, and looks at all that it printed for what it must never print. */
-async function run(scene: Scene, args: string[], env: Env = {}, command = program): Promise<Printed> {
+async function run(scene: Scene, args: string[], env: Env = {}, command = program()): Promise<Printed> {
   const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter)
   const printed = await spawned(command, args, { PATH, HOME: scene.home, ...detour(scene.served), ...env })
   const { stdout, stderr } = printed

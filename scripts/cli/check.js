@@ -105,7 +105,7 @@ function duration(seconds) {
 function keyAdvice({ code, reason, description }, json) {
   if (code !== 'rejected' || reason !== 'invalid_grant' || !/signature|verifier/i.test(description)) return []
   const { client_email: email } = json ?? {}
-  const account = /^[\w.-]+@[\w.-]+$/.test(email) ? email : 'EMAIL'
+  const account = /^[\w.+-]+@[\w.-]+$/.test(email) ? email : 'EMAIL'
   return ['The keys that Google knows:', `  gcloud iam service-accounts keys list --iam-account=${account}`]
 }
 

@@ -49,7 +49,7 @@ export function subjectTokenOf({ json: { type, credential_source: source } }) {
   throw new Failure(EXIT.credentials, 'their credential_source is neither a file nor a URL; no other is read')
 }
 
-const EMAIL = /^[\w.-]+@[\w.-]+$/
+const EMAIL = /^[\w.+-]+@[\w.-]+$/
 const KEY_ID = /^[\da-f]{40}$/
 const LONGEST_PATH = 500
 

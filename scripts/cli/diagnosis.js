@@ -125,7 +125,7 @@ function grantCommand({ hostname, pathname }, email) {
 }
 
 function memberFlag(email) {
-  if (!/^[\w.-]+@[\w.-]+$/.test(email)) return '--member=serviceAccount:EMAIL'
+  if (!/^[\w.+-]+@[\w.-]+$/.test(email)) return '--member=serviceAccount:EMAIL'
   return `--member=${email.endsWith('.gserviceaccount.com') ? 'serviceAccount' : 'user'}:${email}`
 }
 
