@@ -62,9 +62,10 @@ export interface KvNamespace {
  * import { encryptedStore } from 'gcp-id-token/store'
  *
  * const kv = await Deno.openKv()
- * const store = encryptedStore({
- *   get: async (key) => (await kv.get<string>(['id-token', key])).value,
- *   set: (key, value, { ttl }) => kv.set(['id-token', key], value, { expireIn: ttl * 1000 })
+ *
+ * export const store = encryptedStore({
+ *   get: async (key) => (await kv.get<string>(['id-tokens', key])).value,
+ *   set: (key, value, { ttl }) => kv.set(['id-tokens', key], value, { expireIn: ttl * 1000 })
  * }, { secret: Deno.env.get('TOKENS_SECRET')! })
  * ```
  */
@@ -111,7 +112,7 @@ export function encryptedStore(store: TokenStore, { secret }: StoreOptions): Tok
  * import { env } from 'cloudflare:workers'
  * import { workersKvStore } from 'gcp-id-token/store'
  *
- * const store = workersKvStore(env.TOKENS, { secret: env.TOKENS_SECRET })
+ * export const store = workersKvStore(env.TOKENS, { secret: env.TOKENS_SECRET })
  * ```
  */
 export function workersKvStore(namespace: KvNamespace, options: StoreOptions): TokenStore {

@@ -3,13 +3,15 @@
 import { suite } from 'uvu'
 import { works } from './checks.ts'
 import { platformOf, programs } from './examples.ts'
+import type { Light, Platform } from './examples.ts'
 import { node, vercelEdge } from './platforms.ts'
 import type { Runner } from './platforms.ts'
 import { openStage } from './stage.ts'
 import type { Stage } from './stage.ts'
 
-const runners: { [platform: string]: Runner } = { 'Node': node, 'Vercel Edge': vercelEdge }
-
+const runners: Record<Light, Runner> & { [platform in Platform]?: Runner } = {
+  'Node': node, 'Vercel Edge': vercelEdge
+}
 const test = suite('the examples')
 let stage: Stage
 

@@ -12,8 +12,10 @@ export interface Example {
 /** The service of all examples. */
 export const AUDIENCE = 'https://my-service-abc123-ew.a.run.app'
 
-export type Platform =
-  | 'Node' | 'Vercel Edge' | 'Vercel Functions' | 'Deno' | 'Netlify Edge' | 'Bun' | 'Cloudflare Workers'
+/** Platforms that are here with the project's own dependencies, and those that are large to install. */
+export type Light = 'Node' | 'Vercel Edge'
+export type Heavy = 'Vercel Functions' | 'Deno' | 'Netlify Edge' | 'Bun' | 'Cloudflare Workers'
+export type Platform = Light | Heavy
 
 /** The fenced blocks of the README. */
 export function inReadme(): Example[] {

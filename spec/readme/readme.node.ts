@@ -88,9 +88,10 @@ test('has only blocks that are run', () => {
   for (const example of inReadme()) assert.ok(isScript(example) || example.language === 'sh', example.place)
 })
 
-test('gives the stores that are tried on real engines, line by line', () => {
+test('gives the stores that are tried on real engines, line by line, and the sources give no others', () => {
   const tried = readdirSync(RECIPES).map((name) => readFileSync(join(RECIPES, name), 'utf8'))
   assert.equal(inReadme().filter(makesStore).map(({ code }) => code).sort(), tried.sort())
+  for (const { place, code } of inSources().filter(makesStore)) assert.ok(tried.includes(code), place)
 })
 
 test('has commands that a shell can read, and that exist', async () => {

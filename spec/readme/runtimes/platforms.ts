@@ -4,8 +4,9 @@ import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
+import type { Test } from 'uvu'
 import { entries, readJson } from '../../../scripts/project.js'
-import type { Platform } from '../examples.ts'
+import type { Heavy, Platform } from '../examples.ts'
 import { outcome, serving, written } from '../platforms.ts'
 import type { Runner } from '../platforms.ts'
 import type { Stage } from '../stage.ts'
@@ -14,8 +15,12 @@ const MODULES = resolve('spec/runtimes/node_modules')
 const DENO = join(MODULES, '@deno/linux-x64-glibc/deno')
 const BUN = join(MODULES, '@oven/bun-linux-x64/bin/bun')
 
-/** Those that are large to install; `needs` is what must be there. */
-export const runners: { [platform in Platform]?: Runner & { needs: string } } = {
+/** `needs` is what must be installed. */
+export interface HeavyRunner extends Runner {
+  needs: string
+}
+
+export const runners: Record<Heavy, HeavyRunner> & { [platform in Platform]?: HeavyRunner } = {
   'Cloudflare Workers': {
     needs: join(MODULES, 'miniflare'),
     async serve(example, stage) {
@@ -100,9 +105,13 @@ console.log(JSON.stringify({ token }))
   }
 }
 
-/** Why the platform can't be tried here. */
-export function missing({ needs }: { needs: string }): string | undefined {
-  return existsSync(needs) ? undefined : `${needs} is not installed: npm ci in spec/runtimes`
+/** A test that is skipped where its platform is missing, with the reason; in CI that is a failure. */
+export function testOn({ needs }: HeavyRunner, test: Test, title: string, work: () => Promise<void>): void {
+  const reason = `${needs} is not installed: npm ci in spec/runtimes`
+  if (existsSync(needs)) return test(title, work)
+  if (process.env.CI) return test(title, () => { throw new Error(reason) })
+  console.log(`skipped ${title}: ${reason}`)
+  test.skip(title)
 }
 
 async function denoServing(folder: string, stage: Stage) {
