@@ -62,9 +62,11 @@ release('is not made of a package of another version', async () => {
   writeFileSync(join(other, 'package.json'), JSON.stringify({ ...manifest, version: '9.9.9' }))
   const file = join(work, 'other.tgz')
   await mustRun('tar', ['-czf', file, '-C', work, 'package'])
-  const { code, output } = await run(process.execPath, ['scripts/release.js', tag, file, join(work, 'no')])
-  assert.is(code, 1)
-  assert.match(output, 'the package is of 9.9.9')
+  for (const wanted of [tag, 'v9.9.9']) {
+    const { code, output } = await run(process.execPath, ['scripts/release.js', wanted, file, join(work, 'no')])
+    assert.is(code, 1)
+    assert.match(output, 'the package is of 9.9.9')
+  }
 })
 
 release.run()

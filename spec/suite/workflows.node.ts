@@ -1,6 +1,6 @@
 // The workflows, as far as they can be judged without GitHub.
 
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -78,6 +78,14 @@ workflows('let only those jobs of a release write that have to, and none of thes
   for (const [id, { steps }] of writing) {
     const scripts = steps.map(({ run }) => run ?? '').join('\n')
     assert.not.match(scripts, /npm (run|test|start|pack)|npm ci(?!.* --ignore-scripts)|node |\.ci\//, id)
+  }
+})
+
+workflows('run only commands that there are', () => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'))
+  for (const { name, text } of files) {
+    for (const [, script] of text.matchAll(/\bnpm run ([\w:]+)/g)) assert.ok(scripts[script!], `${name}: ${script}`)
+    for (const [path] of text.matchAll(/\b(scripts|\.ci)\/[\w.]+/g)) assert.ok(existsSync(path), `${name}: ${path}`)
   }
 })
 
