@@ -370,7 +370,7 @@ for (const host of [
     const credentials = { ...json, service_account_impersonation_url: impersonationUrl(account, host) }
     await ask({ credentials })
     const path = `/v1/projects/-/serviceAccounts/${account.email}:generateIdToken`
-    assert.is(google.requests[0]!.url, `https://${host.toLowerCase()}${path}`)
+    assert.is(google.requests[0]!.url.toLowerCase(), `https://${host}${path}`.toLowerCase())
   })
 }
 

@@ -122,8 +122,9 @@ for (const [name, lay] of Object.entries(roads)) {
         showsNothing(await rejects(ask()))
       }
       for (const fault of [faults.hang(), faults.stalled()]) {
-        google.next(endpoint, fault)
+        google.always(endpoint, fault)
         showsNothing(await rejects(ask({ timeout: 50 })))
+        google.always(endpoint)
       }
     }
   })
@@ -217,7 +218,7 @@ test('a key in every wrong place', async () => {
   const text = JSON.stringify(key)
   const broken: unknown[] = [
     pem, text.slice(0, -1), text.slice(0, 900), text.slice(300), text + text, text.replace('{', '['),
-    `x${text}`, `"${text}`, `{"client_email":${pem}}`, JSON.stringify({ pem }), JSON.stringify([key]),
+    `x${text}`, `"${text}`, `{"private_key":${bare(pem)}}`, JSON.stringify({ pem }), JSON.stringify([key]),
     btoa(text).slice(0, 800),
     { ...key, private_key: pem.slice(0, 800) }, { ...key, private_key: pem.replace(/A/g, '!') },
     { ...key, private_key: [pem] }, { ...key, private_key: { pem } }, { ...key, client_email: [pem] },
