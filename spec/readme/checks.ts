@@ -3,13 +3,13 @@ import { request } from 'node:http'
 import * as assert from 'uvu/assert'
 import { AUDIENCE } from './examples.ts'
 import type { Example } from './examples.ts'
-import type { Outcome, Runner } from './platforms.ts'
+import type { Outcome, Runner } from './runners.ts'
 import { tokenOf } from './stage.ts'
 import type { Stage } from './stage.ts'
 
 /**
- * Runs the example: it makes the right token, the service gets it with all that is passed on, and what is promised
- * by `//=>` is printed.
+ * Runs the example: it makes the right token, the service gets it with all that is passed on, and what is
+ * promised by `//=>` is printed.
  */
 export async function works(example: Example, runner: Runner, stage: Stage): Promise<void> {
   const { google } = stage
@@ -62,8 +62,8 @@ async function passesOn(url: string, { service }: Stage): Promise<void> {
   call.on('error', () => {}) // what breaks is missed below
   call.write('first')
   const { method, url: path, headers, body } = await within(arrived.promise)
-  const { pathname, search } = new URL(path)
-  assert.equal([method, pathname, search, headers.get('content-type')], ['PUT', '/orders/7', '?dry=1', 'text/plain'])
+  assert.is(`${method} ${path.slice(path.indexOf('/orders'))}`, 'PUT /orders/7?dry=1')
+  assert.is(headers.get('content-type'), 'text/plain')
   const upwards = body!.pipeThrough(new TextDecoderStream()).getReader()
   assert.is((await within(upwards.read())).value, 'first')
   for (const piece of ['second', 'third']) {

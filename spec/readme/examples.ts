@@ -37,7 +37,8 @@ export function programs(): Example[] {
 
 /** The README's expressions that read the credentials' file, each in a program. */
 function readersOfTheFile(): Example[] {
-  const expressions = readFileSync('README.md', 'utf8').matchAll(/`([\w.]+\([^`]*GOOGLE_APPLICATION_CREDENTIALS[^`]*\))`/g)
+  const readme = readFileSync('README.md', 'utf8')
+  const expressions = readme.matchAll(/`([\w.]+\([^`]*GOOGLE_APPLICATION_CREDENTIALS[^`]*\))`/g)
   return [...expressions].map(([, expression]) => ({
     place: `README.md, ${expression}`,
     language: 'js',
@@ -76,7 +77,8 @@ const SIGNS: [RegExp, Platform][] = [
 function blocks(file: string, text: string): Example[] {
   return [...text.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].map(({ index, 1: language, 2: code }) => {
     const before = text.slice(0, index)
-    const heading = before.replace(/^```[^]*?^```$/gm, '').match(/^#+ .+$/gm)?.at(-1)?.replace(/^#+/, '') ?? ''
-    return { place: `${file}:${before.split('\n').length}${heading}`, language: language!, code: code! }
+    const headings = before.replace(/^```[^]*?^```$/gm, '').match(/(?<=^#+) .+$/gm) ?? []
+    const place = `${file}:${before.split('\n').length}${headings.at(-1) ?? ''}`
+    return { place, language: language!, code: code! }
   })
 }

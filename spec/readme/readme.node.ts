@@ -23,8 +23,7 @@ test('names the size that the core has', async () => {
 })
 
 test('names every entry of the package', () => {
-  const [, table] = /^\| import \| identity \|\n\| --- \| --- \|\n((?:\|.*\n)+)/m.exec(readme)!
-  const named = [...table!.matchAll(/^\| `(.+?)` /gm)].map(([, specifier]) => specifier)
+  const named = rowsBelow('| import | identity |').map((cell) => cell.replaceAll('`', ''))
   assert.equal(named, entries.map(({ specifier }: { specifier: string }) => specifier))
 })
 
@@ -59,8 +58,7 @@ test('names the limits that the sources have', () => {
 
 test('names the runtimes in which the specs run', () => {
   const [, list] = /const runtimes = \[([^]*?)\n\]/.exec(readFileSync('spec/runtimes/run.js', 'utf8'))!
-  const [, table] = /^\| runtime \| stands in for \|\n\| --- \| --- \|\n((?:\|.*\n)+)/m.exec(readme)!
-  const names = [...table!.matchAll(/^\| (.+?) \|/gm)].join('\n').toLowerCase().replaceAll(' ', '')
+  const names = rowsBelow('| runtime | stands in for |').join().toLowerCase().replaceAll(' ', '')
   for (const [, name, argument] of list!.matchAll(/^ +(\w+)\((.*)\)/gm)) {
     assert.match(names, name!.toLowerCase())
     if (name === 'node') assert.match(names, argument!)
@@ -131,16 +129,23 @@ test('has examples that the types allow, and so have the sources', async () => {
     return [manifest.name, `jsr:${name}`].map((base) => [base + path.slice(1), [resolve(file)]])
   })
   const compilerOptions = {
-    target: 'ES2022', module: 'ESNext', moduleResolution: 'bundler', noEmit: true, allowImportingTsExtensions: true,
-    allowJs: true, checkJs: true, strict: true, noImplicitAny: false, useUnknownInCatchVariables: false, types: [],
-    paths: Object.fromEntries(sources)
+    target: 'ES2022', module: 'ESNext', moduleResolution: 'bundler', noEmit: true, types: [],
+    allowImportingTsExtensions: true, allowJs: true, checkJs: true, paths: Object.fromEntries(sources),
+    strict: true, noImplicitAny: false, useUnknownInCatchVariables: false
   }
   writeFileSync(join(work, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
-  const { output } = await run(process.execPath, [resolve('node_modules/typescript/bin/tsc'), '-p', work], { cwd: work })
+  const tsc = resolve('node_modules/typescript/bin/tsc')
+  const { output } = await run(process.execPath, [tsc, '-p', work], { cwd: work })
   assert.is(output.replace(/^(\d+)\.[jt]s/gm, (_: string, i: number) => examples[i]!.place), '')
 })
 
 test.run()
+
+/** The first cells of the table with that head. */
+function rowsBelow(head: string): string[] {
+  const [table] = readme.slice(readme.indexOf(head)).split('\n\n')
+  return [...table!.matchAll(/^\| (.+?) \|/gm)].slice(2).map(([, cell]) => cell!)
+}
 
 /** What the examples take from their platforms. */
 const PLATFORMS = `
@@ -159,6 +164,8 @@ declare const Deno: {
 declare module 'cloudflare:workers' { export const env: any }
 declare module 'node:fs' { export function readFileSync(path: string, encoding: 'utf8'): string }
 declare module 'redis' { export const createClient: any }
-declare module '@vercel/oidc' { export function getVercelOidcToken(options?: { audience?: string }): Promise<string> }
+declare module '@vercel/oidc' {
+  export function getVercelOidcToken(options?: { audience?: string }): Promise<string>
+}
 declare module 'jsr:@deno/oidc' { export function getIdToken(audience: string): Promise<string> }
 `

@@ -1,9 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import * as assert from 'uvu/assert'
-import { bundles } from '../../scripts/bundles.js'
-import { workFolder } from '../../scripts/project.js'
+import { install, workFolder } from '../../scripts/project.js'
 import { createGoogle } from '../google/index.ts'
 import type { Google, Seen, Service } from '../google/index.ts'
 import { denoApp, gitHubJob, vercelProject } from '../google/platforms.ts'
@@ -42,7 +41,7 @@ export async function openStage(): Promise<Stage> {
   const key = JSON.stringify({ ...await google.createKey(CALLER), token_uri: `${url}/token` })
 
   const work = workFolder()
-  const installed = dirname(await bundles(work, 'lib').subjectFile('package', 'node'))
+  const { project } = await install(work)
   const keyFile = join(work, 'key.json')
   await writeFile(keyFile, key)
   let folders = 0
@@ -55,12 +54,12 @@ export async function openStage(): Promise<Stage> {
       GOOGLE_KEY: key,
       GOOGLE_CREDENTIALS: key,
       GOOGLE_APPLICATION_CREDENTIALS: keyFile,
-      TOKENS_SECRET: 'pB5dHs0nQ2xKw8eVtY7mJc4rZ1uLgA3f',
+      TOKENS_SECRET: crypto.randomUUID(),
       ...platforms.env
     },
     vercelToken: platforms.vercelToken,
     async folder() {
-      const folder = join(installed, `${++folders}`)
+      const folder = join(project, `${++folders}`)
       await mkdir(folder)
       await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
       await writeFile(join(folder, 'internet.js'), internet(url))
@@ -96,16 +95,17 @@ async function openPlatforms(google: Google) {
 
   function trust(name: string, issuer: string, audiences: string[] = []) {
     const pool = `${POOLS}/${name}`
+    const members = `principalSet://iam.googleapis.com/${pool}/*`
     google.world.providers.push({
       name: `${pool}/providers/${name}`, issuer, audiences, disabled: false, condition: () => true
     })
-    google.grant(`principalSet://iam.googleapis.com/${pool}/*`, 'roles/iam.workloadIdentityUser', CALLER.email)
+    google.grant(members, 'roles/iam.workloadIdentityUser', CALLER.email)
   }
 }
 
 /**
- * All of the internet that the examples get to see is the local Google: a request to another host than loopback
- * goes there, and says what it was meant for.
+ * All of the internet that the examples get to see is the local Google: a request to another host than
+ * loopback goes there, and says what it was meant for.
  */
 function internet(google: string): string {
   return `

@@ -24,7 +24,8 @@ const symptoms: Record<string, () => Promise<void>> = {
     const { google, key, account, audience } = await newScene()
     const other = await google.createKey()
     const refused = async (credentials: typeof key) => {
-      const error = await fails(getIdToken({ credentials, audience, fetch: google.fetch, forceRefresh: true }), 'rejected')
+      const options = { credentials, audience, fetch: google.fetch, forceRefresh: true }
+      const error = await fails(getIdToken(options), 'rejected')
       assert.is(error.description, 'Invalid JWT Signature.')
     }
     await refused({ ...other, client_email: key.client_email })

@@ -5,7 +5,7 @@ import { works } from '../checks.ts'
 import { platformOf, programs } from '../examples.ts'
 import { openStage } from '../stage.ts'
 import type { Stage } from '../stage.ts'
-import { runners, testOn } from './platforms.ts'
+import { runners, testOn } from './runners.ts'
 
 const test = suite('the examples')
 let stage: Stage
@@ -16,7 +16,8 @@ test.after(() => stage?.close())
 for (const example of programs()) {
   const platform = platformOf(example)
   const runner = runners[platform]
-  if (runner) testOn(runner, test, `${example.place} works on ${platform}`, () => works(example, runner, stage))
+  const title = `${example.place} works on ${platform}`
+  if (runner) testOn(runner, test, title, () => works(example, runner, stage))
 }
 
 test.run()

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { AUDIENCE } from '../examples.ts'
 import type { Example } from '../examples.ts'
 import { openStage } from '../stage.ts'
-import { runners, testOn } from './platforms.ts'
+import { runners, testOn } from './runners.ts'
 
 const test = suite('errors by symptom')
 const workers = runners['Cloudflare Workers']

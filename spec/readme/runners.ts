@@ -38,10 +38,13 @@ console.log(JSON.stringify({ token }))
 export const vercelEdge: Runner = {
   async serve(example, stage) {
     const folder = await written(example, stage, `
+import './internet.js'
 import handler from './example.js'
 addEventListener('fetch', (event) => event.respondWith(handler(event.request)))
 `)
-    const inlined = Object.entries(stage.env).map(([name, value]) => [`process.env.${name}`, JSON.stringify(value)])
+    const inlined = Object.entries(stage.env).map(([name, value]) => {
+      return [`process.env.${name}`, JSON.stringify(value)]
+    })
     const { outputFiles } = await build({
       entryPoints: [join(folder, 'main.js')],
       bundle: true,
@@ -84,7 +87,7 @@ export async function serving(program: string, args: string[], options: Options)
         if (url) resolve(url)
       })
     }
-    ended.then(([code]) => reject(new Error(`${program} ended with ${code}\n${printed()}`)))
+    ended.then(([code]) => { throw new Error(`${program} ended with ${code}\n${printed()}`) }).catch(reject)
   })
   return {
     url,
@@ -106,7 +109,13 @@ export async function outcome(program: string, args: string[], options: Options)
 
 /** Nothing of this process's environment gets there. */
 function start(program: string, args: string[], { cwd, env }: Options) {
-  const child = spawn(program, args, { cwd, env: { NO_COLOR: '1', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(program, args, {
+    cwd,
+    env: { NO_COLOR: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: PATIENCE,
+    killSignal: 'SIGKILL'
+  })
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)
   child.once('close', () => process.off('exit', kill))
@@ -114,6 +123,9 @@ function start(program: string, args: string[], { cwd, env }: Options) {
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => { text += piece })
   return { child, printed: () => text }
 }
+
+/** What runs for longer hangs. */
+const PATIENCE = 60_000
 
 interface Options {
   cwd: string

@@ -7,8 +7,8 @@ import { build } from 'esbuild'
 import type { Test } from 'uvu'
 import { entries, readJson } from '../../../scripts/project.js'
 import type { Heavy, Platform } from '../examples.ts'
-import { outcome, serving, written } from '../platforms.ts'
-import type { Runner } from '../platforms.ts'
+import { outcome, serving, written } from '../runners.ts'
+import type { Runner } from '../runners.ts'
 import type { Stage } from '../stage.ts'
 
 const MODULES = resolve('spec/runtimes/node_modules')
@@ -52,7 +52,8 @@ export const runners: Record<Heavy, HeavyRunner> & { [platform in Platform]?: He
   'Deno': {
     needs: DENO,
     async serve(example, stage) {
-      return denoServing(await written(example, stage, `import './internet.js'; import './example.js'`), stage)
+      const main = `import './internet.js'; import './example.js'`
+      return denoServing(await written(example, stage, main), stage)
     },
     async run(example, stage) {
       const folder = await written(example, stage, `
@@ -118,7 +119,7 @@ async function denoServing(folder: string, stage: Stage) {
   return serving(DENO, await denoArgs(folder), denoOptions(folder, stage))
 }
 
-/** JSR gives the sources, npm the package; Deno's own module for Deploy is a stand-in, and no other is to be had. */
+/** JSR gives the sources, npm the package. For Deno's own module, which npm has not, another one stands in. */
 async function denoArgs(folder: string): Promise<string[]> {
   const { name, exports } = readJson('jsr.json')
   const fromJsr = Object.entries<string>(exports).map(([path, file]) => {
