@@ -7,6 +7,7 @@ import type { Settings } from './google/index.ts'
 import { FakeClock } from './support/clock.ts'
 import { fails, misused, showsNothingOf } from './support/errors.ts'
 import { audience, setUp } from './support/google.ts'
+import { noUrls } from './support/urls.ts'
 
 const test = suite('exchange')
 
@@ -81,7 +82,7 @@ const elsewhere = [
   'http:/localhost/token',
   'http:\\\\localhost/token',
   'http://localhost:x/token',
-  'http://localhost:99999/token',
+  ...noUrls('http://localhost:99999/token'),
   'http://localhost:-1/token',
   'http://localhost/token\nhttps://evil.com',
   'http://localhost /token',

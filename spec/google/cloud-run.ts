@@ -39,8 +39,8 @@ function isAudience(world: World, service: Service, request: Request, { aud, ema
   if (typeof aud !== 'string') return false
   if (service.customAudiences.includes(aud)) return true
   if (aud === GCLOUD) return typeof email === 'string' && !isServiceAccount(email)
-  const { hostname, origin } = new URL(request.url)
-  const urls = LOOPBACK.test(hostname) ? [...service.urls, origin] : service.urls
+  const { host, origin } = new URL(request.url)
+  const urls = LOOPBACK.test(host) ? [...service.urls, origin] : service.urls
   return urls.some(url => aud === url || aud === `${url}/` ||
     (world.settings.audienceWithPath && aud.startsWith(`${url}/`)))
 }

@@ -16,7 +16,7 @@ export type Endpoint = 'token' | 'certs' | 'metadata' | 'sts' | 'iam' | 'run' | 
 /** Who answers a URL: told by its host, and on loopback by its path. */
 export function route(world: World, request: Request): [Endpoint, Answer] {
   const url = new URL(request.url)
-  const isLocal = LOOPBACK.test(url.hostname)
+  const isLocal = LOOPBACK.test(url.host)
   const issuer = world.issuers.find(issuer => url.href.startsWith(`${issuer.url}/.well-known/`))
   if (issuer) return ['issuer', call => issuer.answer(call)]
   const other = world.hosts.get(url.hostname)

@@ -150,7 +150,8 @@ export const defaults: Settings = {
   audienceWithPath: false
 }
 
-export const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])$/
+/** Of a URL's `host`: its `hostname` is `[` for `[::1]` in Workers of 2022. */
+export const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/
 
 export function seconds(world: World): number {
   return Math.floor(world.now() / 1000)
