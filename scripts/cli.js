@@ -89,7 +89,7 @@ function findSource(option) {
 
 /** Without a status, nobody answered who could be a metadata server. */
 function nothingFound(error) {
-  if (error instanceof TypeError) throw new Failure(EXIT.usage, 'GCE_METADATA_HOST is no host')
+  if (error instanceof TypeError) throw misused('GCE_METADATA_HOST is no host')
   if (error.name !== 'IdTokenError' || error.status) throw error
   const looked = `--credentials, GOOGLE_APPLICATION_CREDENTIALS, ${wellKnownFile(process.env)}`
   throw new Failure(EXIT.credentials, `no credentials in ${looked}; and ${error.message}`)

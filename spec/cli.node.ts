@@ -122,6 +122,7 @@ for (const format of ['text', 'json']) {
     const credential_source = { file, format: { type: format, subject_token_field_name: 'id' } }
     const { stdout } = await run(scene, withJson(scene, { ...json, credential_source }))
     assert.equal(await claimsOf(scene, stdout), ['https://a.example', email])
+    assert.is(scene.google.requests.find(({ endpoint }) => endpoint === 'sts')!.form.subject_token, token)
   })
 }
 
@@ -235,7 +236,7 @@ for (const args of [
     const { stdout, stderr, code } = await run(scene, args)
     assert.is(code, 2)
     assert.is(stdout, '')
-    assert.match(stderr, /^gcp-id-token: .+\n$/)
+    assert.match(stderr, /^gcp-id-token: (.+; see --help|--check takes .+)\n$/)
     assert.not.match(stderr, 'password@')
     assert.is(scene.google.requests.length, 0)
   })
