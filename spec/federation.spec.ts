@@ -15,6 +15,7 @@ const test = suite('federation')
 
 const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type'
 const STS = 'https://sts.googleapis.com/v1/token'
+const EU = 'eu-iamcredentials.googleapis.com'
 const IAM = 'https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts'
 
 test('exports getIdToken, and the class of its errors', async () => {
@@ -632,6 +633,25 @@ test('what is asked of one provider is not served for another', async () => {
     await ask({ provider: one, subjectToken })
     await fails(ask({ provider: two, subjectToken }), 'rejected', /invalid_target/)
   }
+})
+
+test('whatever changes the token, or who is asked for it, changes what is served', async () => {
+  const { account, ask, google, json, provider, subject } = await byJson()
+  const pool = provider.name.replace(/\/providers\/.*/, '')
+  const other = google.createAccount()
+  google.grant(`principalSet://iam.googleapis.com/${pool}/*`, 'roles/iam.workloadIdentityUser', other.email)
+  const changed = (change: object) => ({ credentials: { ...json, ...change } })
+  const ways = [
+    {}, { serviceAccount: other.email }, { identity: 'me' }, { audience: 'second' },
+    changed({ token_url: 'https://eu-sts.googleapis.com/v1/token' }),
+    changed({ service_account_impersonation_url: impersonationUrl(account, EU) }),
+    changed({ subject_token_type: `${TOKEN_TYPE}:id_token` }),
+    { subjectToken: await subject() }, { subjectToken: await subject() }
+  ]
+  const tokens = await Promise.all([...ways, ...ways].map(ask))
+  assert.is(new Set(tokens).size, ways.length)
+  assert.equal(tokens.slice(ways.length), tokens.slice(0, ways.length))
+  assert.is(google.requests.length, 2 * ways.length)
 })
 
 test('nor by a token that differs in one character, or has the other as its start', async () => {
