@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
-import * as assert from 'uvu/assert'
 import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
 import { faults } from './google/index.ts'
 import type { Fault } from './google/index.ts'
 import { FakeClock } from './support/clock.ts'
