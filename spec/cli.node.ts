@@ -237,7 +237,7 @@ for (const args of [
     assert.is(code, 2)
     assert.is(stdout, '')
     assert.match(stderr, /^gcp-id-token: (.+; see --help|--check takes .+)\n$/)
-    assert.not.match(stderr, 'password@')
+    assert.not.match(stderr, /password@|METADATA/)
     assert.is(scene.google.requests.length, 0)
   })
 }
