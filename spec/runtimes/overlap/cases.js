@@ -1,6 +1,9 @@
 import { ok } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+/** After so many milliseconds without a word, everyone takes a leader for dead. */
+const LEASE = 4000
+
 /** How a request can be over before its exchange is. */
 const deaths = {
   'its client leaves': { options: {}, die: (leader) => leader.leave() },
@@ -53,7 +56,7 @@ export const cases = {
     await exchange.asked()
     await leader.leave()
     await exchange.dropped()
-    await sleep(2000)
+    await sleep(LEASE)
     await serveLater(scene)
     scene.costs(2)
   },
@@ -141,14 +144,14 @@ export const cases = {
 
   async 'the leader stays, through a lost attempt and a pause'(scene) {
     const [silent, busy] = [scene.hold(), scene.hold()]
-    const leader = scene.call()
+    const leader = scene.call({ timeout: 2000 })
     await silent.asked()
     const followers = await follow(scene)
     await busy.asked()
-    await sleep(800)
+    await sleep(1000)
     scene.costs(2)
     busy.answer(later())
-    await sleep(2500)
+    await sleep(3000)
     scene.costs(2)
     await scene.serves(leader, ...followers)
     await serveLater(scene)
@@ -187,36 +190,36 @@ export const cases = {
     await exchange.asked()
     await serveOnly(scene, old)
     exchange.answer()
-    await sleep(300)
-    await serveOther(scene, old, scene.call())
+    await replaced(scene, old)
     scene.costs(2)
   },
 
   async 'a refresh ahead dies with its request'(scene) {
     await serveAged(scene, 100)
-    const exchange = scene.hold()
+    const [first, second] = [scene.hold(), scene.hold()]
     const leader = scene.call({ linger: true })
     await leader.lingers()
-    await exchange.asked()
+    await first.asked()
     await leader.leave()
-    await exchange.dropped()
+    await first.dropped()
     const [old] = await scene.serves(...await follow(scene))
     scene.costs(2)
-    await sleep(2000)
+    await sleep(LEASE)
     await serveOnly(scene, old, { waitUntil: 'function' })
-    await sleep(300)
-    await serveOther(scene, old, scene.call())
+    await second.asked()
+    second.answer()
+    await replaced(scene, old)
     scene.costs(3)
   },
 
   async 'a refresh ahead dies, then the token does'(scene) {
-    await serveAged(scene, 33)
+    await serveAged(scene, 36)
     const exchange = scene.hold()
     const leader = scene.call({ linger: true })
     await exchange.asked()
     await leader.leave()
     await exchange.dropped()
-    await sleep(5000)
+    await sleep(7000)
     await scene.serves(...await follow(scene))
     await serveLater(scene)
     scene.costs(3)
@@ -274,6 +277,11 @@ async function serveOther(scene, old, ...callers) {
   for (const token of await scene.serves(...callers)) ok(token !== old, 'the old token')
 }
 
+/** A refresh behind comes to its end. */
+async function replaced(scene, old) {
+  for (let token = old; token === old;) [token] = await scene.serves(scene.call())
+}
+
 /** Puts a token into the cache that has so many seconds left. */
 async function serveAged(scene, left) {
   scene.age(3600 - left)
@@ -288,5 +296,5 @@ function refusal() {
 
 /** Asks for a pause that is far longer than any back-off, so that what is to happen in the pause does. */
 function later() {
-  return new Response(null, { status: 503, headers: { 'retry-after': '4' } })
+  return new Response(null, { status: 503, headers: { 'retry-after': '5' } })
 }

@@ -79,6 +79,7 @@ async function perform(id, { config, subject, name, mustFail }) {
   let failure
   try {
     worker = await startWorkerd(config.build, await writeConfig(id, config, subject))
+    await fetch(worker.url, { method: 'POST', body: '{ "id": "warm-up", "audience": "" }' })
     scene = new Scene(host, worker.url, `https://case-${id}.example`)
     await cases[name](scene)
   } catch (error) {
