@@ -411,7 +411,10 @@ test('shows no token that a service echoes, and nothing that a terminal would ob
 
 test('reads only the start of an endless answer', async (scene) => {
   scene.service.handler = () => new Response(new ReadableStream({
-    pull(controller) { controller.enqueue(new Uint8Array(16384).fill(97)) }
+    async pull(controller) {
+      await new Promise((done) => setTimeout(done)) // else nobody hears that the reader has gone
+      controller.enqueue(new Uint8Array(16384).fill(97))
+    }
   }))
   const { stdout, code } = await check(scene, scene.service.url)
   assert.is(code, 0)
