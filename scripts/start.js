@@ -9,25 +9,25 @@ import { EdgeVM } from '@edge-runtime/vm'
 import { build } from 'esbuild'
 import { check } from './cli/check.js'
 import { findCredentials } from './cli/credentials.js'
-import { messageOf } from './cli/failure.js'
+import { EXIT, exitCodeOf, Failure, messageOf } from './cli/failure.js'
 import { reporter } from './cli/report.js'
 import { root, workFolder } from './project.js'
 
-const options = { credentials: { type: 'string' } }
-const { values, positionals: [url] } = parseArgs({ allowPositionals: true, options })
-
-if (!values.credentials !== !url) {
-  console.error('usage: npm start -- --credentials key.json https://my-service.a.run.app')
-  process.exit(2)
-}
-
 try {
+  const { credentials, url } = readArguments()
   process.exitCode = url
-    ? await checkInEdgeVm(url, () => findCredentials(values.credentials, process.env))
+    ? await checkInEdgeVm(url, () => findCredentials(credentials, process.env))
     : await onLoopback(checkInEdgeVm)
 } catch (error) {
   console.error(messageOf(error))
-  process.exitCode = 1
+  process.exitCode = exitCodeOf(error)
+}
+
+function readArguments() {
+  const config = { allowPositionals: true, strict: false, options: { credentials: { type: 'string' } } }
+  const { values: { credentials }, positionals: [url] } = parseArgs(config)
+  if (!credentials === !url && credentials !== true) return { credentials, url }
+  throw new Failure(EXIT.usage, 'usage: npm start -- --credentials key.json https://my-service.a.run.app')
 }
 
 /** All that goes over the network, the library included, is in the VM; only the report is not. */
