@@ -20,7 +20,8 @@ const host = {
     place = names.filter(Boolean).join(' › ')
     process.send({ place })
   },
-  failed: (title, name, thrown) => fail([title, name].filter(Boolean).join(' › '), describe(thrown))
+  failed: (title, name, thrown) => fail([title, name].filter(Boolean).join(' › '), describe(thrown)),
+  rsaKeys: JSON.parse(process.env.SPEC_RSA_KEYS)
 }
 
 const uvuGlobals = { UVU_DEFER: 1, UVU_INDEX: 0, UVU_QUEUE: [suites], SPEC_HOST: host }

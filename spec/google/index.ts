@@ -4,10 +4,11 @@ import type { Fault } from './faults.ts'
 import { emailClaims, issueIdToken } from './id-token.ts'
 import { newIssuer } from './issuer.ts'
 import type { Issuer } from './issuer.ts'
+import { newKeyPair } from './key-pair.ts'
 import { digits, letters } from './random.ts'
 import { route } from './router.ts'
 import type { Endpoint } from './router.ts'
-import { freshPair, newAccount, newKeyFile, pooledPair } from './service-account.ts'
+import { newAccount, newKeyFile, pooledPair } from './service-account.ts'
 import type { KeyFile } from './service-account.ts'
 import { signingKeys } from './signing-keys.ts'
 import type { SigningKeys } from './signing-keys.ts'
@@ -89,7 +90,7 @@ export class Google {
 
   /** A service account's key file, parsed; makes the account too, if none is given. */
   async createKey(account: Account = this.createAccount(), { fresh = false } = {}): Promise<KeyFile> {
-    return newKeyFile(account, await (fresh ? freshPair() : this.#nextPair()))
+    return newKeyFile(account, await (fresh ? newKeyPair() : this.#nextPair()))
   }
 
   /** What `gcloud auth application-default login` leaves of a user. */

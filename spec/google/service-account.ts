@@ -1,4 +1,5 @@
-import { exportPKCS8, generateKeyPair } from 'jose'
+import { exportPKCS8 } from 'jose'
+import { newKeyPair } from './key-pair.ts'
 import { digits, hex } from './random.ts'
 import type { Account } from './world.ts'
 
@@ -52,7 +53,7 @@ export async function newKeyFile(account: Account, pair: CryptoKeyPair): Promise
 /** The key that Google itself keeps for an account, to sign for those who may. */
 export async function systemKey(account: Account): Promise<{ id: string, privateKey: CryptoKey }> {
   if (!account.systemKey) {
-    const { publicKey, privateKey } = await freshPair()
+    const { publicKey, privateKey } = await newKeyPair()
     const id = hex(20)
     account.keys.push({ id, publicKey, disabled: false })
     account.systemKey = { id, privateKey }
@@ -65,12 +66,8 @@ export async function systemKey(account: Account): Promise<{ id: string, private
  * No two accounts of one Google share a key, and no two Googles an account.
  */
 export async function pooledPair(index: number): Promise<CryptoKeyPair> {
-  const pair = pool[index] ?? await freshPair()
+  const pair = pool[index] ?? await newKeyPair()
   return pool[index] ??= pair
-}
-
-export function freshPair(): Promise<CryptoKeyPair> {
-  return generateKeyPair('RS256', { extractable: true })
 }
 
 const CERTIFICATES = 'https://www.googleapis.com/robot/v1/metadata/x509/'

@@ -1,6 +1,7 @@
-import { SignJWT, createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose'
+import { SignJWT, createLocalJWKSet, exportJWK, jwtVerify } from 'jose'
 import type { JSONWebKeySet, JWTPayload } from 'jose'
 import { certificate } from './certificate.ts'
+import { newKeyPair } from './key-pair.ts'
 import { hex } from './random.ts'
 
 export const ISSUER = 'https://accounts.google.com'
@@ -60,7 +61,7 @@ async function keyAt(index: number): Promise<SigningKey> {
 }
 
 async function newKey(): Promise<SigningKey> {
-  const pair = await generateKeyPair('RS256', { extractable: true })
+  const pair = await newKeyPair()
   const id = hex(20)
   const { n, e } = await exportJWK(pair.publicKey)
   return { id, pair, jwk: { kty: 'RSA', alg: 'RS256', use: 'sig', kid: id, n: n!, e: e! } }
