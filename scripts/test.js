@@ -30,7 +30,7 @@ const sourceMap = once((file) => {
   const map = `${file}.map`
   return existsSync(map) ? new SourceMap(JSON.parse(readFileSync(map, 'utf8'))) : undefined
 })
-const LONG = ['spec/properties.spec.ts', 'spec/soak.spec.ts']
+const LONG = ['spec/properties.spec.ts', 'spec/secrets.spec.ts', 'spec/soak.spec.ts']
 const UVU_PROGRESS = /[•✘] |^ \S.* {2}$|^.*\(\d+ \/ \d+\)$/gm
 const NOBODYS_FRAME = /^\s*at .*(node:|scripts\/(uvu|run-spec)\.js|node_modules\/uvu\/)/
 const totals = noCounts()
