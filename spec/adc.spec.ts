@@ -149,7 +149,9 @@ test('an abort is an abort there, too', async () => {
   const { google, options: { audience, fetch } } = await onGoogleCloud()
   google.next('metadata', faults.hang())
   const controller = new AbortController()
-  const attempt = ask({ audience, fetch, signal: controller.signal }).catch((reason) => reason)
+  // The exchange goes on without its caller; here it shall not go on for long.
+  const brief = { timeout: 10, retries: 0 }
+  const attempt = ask({ audience, fetch, signal: controller.signal, ...brief }).catch((reason) => reason)
   controller.abort('enough')
   assert.is(await attempt, 'enough')
 })
