@@ -90,8 +90,8 @@ function learnTime(url: string, { headers }: Response): void {
 }
 
 /** Browsers show a redirect that they do not follow as status 0. */
-function isRedirect({ type, status }: Response): boolean {
-  return type === 'opaqueredirect' || (status >= 300 && status < 400)
+function isRedirect({ ok, status }: Response): boolean {
+  return !ok && status < 400
 }
 
 function discard(body: ReadableStream<Uint8Array> | null): void {

@@ -32,7 +32,7 @@ export interface ServiceAccount {
   /** Everything above, so that no two accounts, keys or endpoints share one. */
   readonly identity: string
   /** Plain data in every runtime, so that requests may share it. */
-  key?: CryptoKey
+  key?: SigningKey
 }
 
 /** The account of a service-account JSON; one that was seen before costs no parsing. */
@@ -64,7 +64,7 @@ export async function signJwt(account: ServiceAccount, claims: object, now: numb
   const { subtle } = crypto
   check(subtle, 'crypto.subtle', 'there, as it is on pages of https')
   try {
-    account.key ??= await subtle.importKey('pkcs8', account.pkcs8 as BufferSource, RS256, false, ['sign'])
+    account.key ??= await subtle.importKey('pkcs8', account.pkcs8 as never, RS256, false, ['sign'])
     const signature = await subtle.sign(RS256.name, account.key, new TextEncoder().encode(input))
     return `${input}.${toBase64url(new Uint8Array(signature))}`
   } catch {
@@ -74,5 +74,8 @@ export async function signJwt(account: ServiceAccount, claims: object, now: numb
 
 const REQUIRED = ['client_email', 'private_key'] as const
 const OPTIONAL = ['private_key_id', 'token_uri'] as const
+// Node's types for Node 20 have no global CryptoKey.
+type SigningKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>
+
 const RS256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
 const accounts = new Table<ServiceAccount>()

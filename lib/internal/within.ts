@@ -6,7 +6,7 @@ export function within<T>(milliseconds: number, work: Promise<T>, signal?: Abort
   let stop = () => {}
   const ended = new Promise<undefined>((resolve, reject) => {
     // Timers take 1 to 2^31 - 1 ms, and fire at once above that.
-    const timer = setTimeout(resolve, Math.min(Math.max(milliseconds, 1), 2 ** 31 - 1))
+    const timer = setTimeout(() => resolve(undefined), Math.min(Math.max(milliseconds, 1), 2 ** 31 - 1))
     const abort = () => reject(signal!.reason)
     signal?.addEventListener('abort', abort)
     if (signal?.aborted) abort()
