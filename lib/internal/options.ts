@@ -35,7 +35,7 @@ export interface CommonOptions {
 }
 
 /** Keeps the runtime alive until the promise is settled. */
-export type WaitUntil = (promise: Promise<unknown>) => void
+export type WaitUntil = (promise: Promise<void>) => void
 
 /**
  * Where isolates share tokens. It is handed a SHA-256 digest as key and a token as value, so give it only what may
@@ -58,7 +58,7 @@ export function readOptions(options: CommonOptions): Settings {
   check(!signal || isFunction(signal.addEventListener), 'signal', 'an AbortSignal')
   check(typeof timeout === 'number' && timeout >= 0, 'timeout', 'milliseconds')
   check(typeof retries === 'number' && retries >= 0, 'retries', 'a number')
-  const hold = isFunction(waitUntil) ? waitUntil : waitUntil && ((work: Promise<unknown>) => waitUntil.waitUntil(work))
+  const hold = isFunction(waitUntil) ? waitUntil : waitUntil && ((work: Promise<void>) => waitUntil.waitUntil(work))
   check(!waitUntil || isFunction(waitUntil) || isFunction(waitUntil.waitUntil), 'waitUntil', 'a function or has one')
   check(!store || (isFunction(store.get) && isFunction(store.set)), 'store', 'a TokenStore')
   check(typeof forceRefresh === 'boolean', 'forceRefresh', 'true or false')
