@@ -1,6 +1,6 @@
 // node spec/runtimes/run.js [part of a runtime's name …]
-// The public specs in every runtime, against the built package. What cannot start here is skipped, with the reason;
-// in CI that is a failure.
+// The public specs in every runtime, against the built package. What cannot start here is skipped, with the
+// reason; in CI that is a failure.
 
 import { existsSync } from 'node:fs'
 import { chromium } from './browsers.js'
@@ -32,7 +32,9 @@ const chosen = runtimes.filter(({ name }) => {
   return filters.length === 0 || filters.some((text) => name.toLowerCase().includes(text))
 })
 const stages = await openStages()
-const rows = chosen.map(({ name }) => ({ runtime: name, version: '', passed: 0, failed: 0, skipped: 0, seconds: 0 }))
+const rows = chosen.map(({ name: runtime }) => {
+  return { runtime, version: '', passed: 0, failed: 0, skipped: 0, seconds: 0 }
+})
 
 const queue = [...chosen.entries()]
 await Promise.all(Array.from({ length: AT_ONCE }, async () => {

@@ -46,7 +46,7 @@ globalThis.runSpecs = async () => {
 /** Long enough for the slowest runtime. */
 const PATIENCE = 300_000
 
-/** What is left of them in the end: under old dates, workerd tells of those that are handled a moment later. */
+/** What is left in the end: under old dates, workerd tells of rejections that are handled a moment later. */
 function unhandledRejections() {
   const reasons = new Map()
   if (globalThis.addEventListener) {

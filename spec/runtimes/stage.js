@@ -63,13 +63,14 @@ async function writeBundles(work, folder) {
     platform: 'neutral',
     mainFields: ['module', 'main'],
     target: 'es2022',
-    define: { 'process': 'undefined', 'globalThis.process': 'undefined' }, // Deno grants nobody its environment
+    // Deno grants nobody its environment.
+    define: { 'process': 'undefined', 'globalThis.process': 'undefined' },
     logLevel: 'silent',
     plugins: [specFiles, subjectImports(publicFiles, 'lib'), watchedUvu],
   })
 }
 
-/** An esbuild plugin: the public specs, each loaded when its turn comes. Workers forbid much in the global scope. */
+/** An esbuild plugin: the public specs, each loaded in its turn, for Workers forbid much in the global scope. */
 const specFiles = {
   name: 'spec files',
   setup({ onResolve, onLoad }) {

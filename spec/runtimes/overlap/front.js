@@ -1,5 +1,5 @@
-// Stands for the client. It leaves by aborting its service-binding fetch, because a local workerd does not notice
-// a closed socket.
+// Stands for the client. It leaves by aborting its service-binding fetch, because a local workerd does not
+// notice a closed socket.
 export default {
   async fetch(request, { MAIN, HOST }) {
     const order = await request.text()

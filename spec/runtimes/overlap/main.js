@@ -2,8 +2,8 @@ import { getIdToken } from 'gcp-id-token'
 
 let isolate
 
-// One request of the app. It holds a response of its own while it waits for the token and reads it afterwards:
-// a continuation that runs in another request's context cannot do that.
+// One request of the app. It holds a response of its own while it waits for the token and reads it afterwards,
+// which a continuation that runs in another request's context cannot do.
 export default {
   async fetch(request, { HOST, CREDENTIALS }, context) {
     const { id, end, waitUntil, signal, store, linger, ...options } = await request.json()

@@ -1,6 +1,6 @@
 // node spec/runtimes/overlap/run.js [--subject ours|classic|foreign-rejection] [--config TEXT] [--case TEXT]
-// Requests that overlap in one isolate of real workerd: each case in a fresh process, in every configuration, for
-// the library and for two subjects that this test must see fail.
+// Requests that overlap in one isolate of real workerd: each case in a fresh process, in every configuration,
+// for the library and for two subjects that this test must see fail.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

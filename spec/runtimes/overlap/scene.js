@@ -2,7 +2,7 @@ import { equal, ok } from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeJwt } from 'jose'
 
-/** For one attempt. A busy machine must come to all that is to happen in it; a dead leader is found after it. */
+/** For one attempt. Even a busy machine comes to what is to happen in it; a dead leader is found after it. */
 const TIMEOUT = 3000
 /** Whoever waits longer than this hangs: a lease and an attempt of one's own fit in several times. */
 const PATIENCE = 15_000
