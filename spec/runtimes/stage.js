@@ -70,7 +70,7 @@ async function writeBundles(work, folder) {
   })
 }
 
-/** An esbuild plugin: the public specs, each loaded in its turn, for Workers forbid much in the global scope. */
+/** An esbuild plugin: the public specs, each loaded in its turn: Workers forbid much in the global scope. */
 const specFiles = {
   name: 'spec files',
   setup({ onResolve, onLoad }) {

@@ -7,8 +7,7 @@ export async function startWorkerd(build, configFile) {
   const child = spawn(workerdBinary(build), ['serve', '--control-fd=3', configFile], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
-  const kill = () => child.kill('SIGKILL') // a busy one hears nothing else
-  process.once('exit', kill)
+  running.add(child)
   let log = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => { log += text })
   const ended = new Promise((resolve) => child.once('close', resolve))
@@ -28,11 +27,19 @@ export async function startWorkerd(build, configFile) {
     url: `http://127.0.0.1:${port}`,
     log: () => log,
     async stop() {
-      kill()
+      kill(child)
       await ended
-      process.off('exit', kill)
+      running.delete(child)
     },
   }
+}
+
+const running = new Set()
+process.once('exit', () => running.forEach(kill))
+
+/** A busy one hears nothing else. */
+function kill(child) {
+  child.kill('SIGKILL')
 }
 
 export function workerdBinary(build) {

@@ -2,7 +2,7 @@ import { getIdToken } from 'gcp-id-token'
 
 let isolate
 
-// One request of the app. It holds a response of its own while it waits for the token and reads it afterwards,
+// One request of the app. It holds a response of its own while it waits for the token and reads it after that,
 // which a continuation that runs in another request's context cannot do.
 export default {
   async fetch(request, { HOST, CREDENTIALS }, context) {
