@@ -1,6 +1,6 @@
 // The package as JSR would publish it: `npm run test:package`, because Deno is a large thing to install.
 
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { entries, findFiles, mustRun, root, run } from '../../../scripts/project.js'
@@ -9,7 +9,7 @@ const jsr = suite('JSR')
 const deno = 'spec/runtimes/node_modules/@deno/linux-x64-glibc/deno'
 
 jsr.before(async () => {
-  if (!existsSync('spec/runtimes/node_modules')) await mustRun('npm', ['ci', '--prefix', 'spec/runtimes'])
+  await mustRun(process.execPath, ['scripts/install.js', 'spec/runtimes'])
 })
 
 jsr('takes the package, and exactly these files', async () => {
