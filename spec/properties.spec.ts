@@ -6,36 +6,10 @@ import * as assert from 'uvu/assert'
 import { formsOf, showsNothingOf } from './support/errors.ts'
 import { setUpWith } from './support/google.ts'
 import * as keys from './support/keys.ts'
+import { base64, binary, coatsOfJson, coatsOfPem, damage, wear } from './support/mangled.ts'
 
 // Whatever happens to a text: a token comes of it, or an error that has a name and tells no secret.
 const test = suite('properties')
-
-type Change = (text: string) => string
-
-const coatsOfPem: Change[] = [
-  (pem) => pem.replaceAll('\n', '\\n'),
-  (pem) => pem.replaceAll('\n', '\r\n'),
-  (pem) => pem.replaceAll('\n', ' '),
-  (pem) => pem.replaceAll('\n', '\t'),
-  (pem) => pem.replaceAll('\n', ''),
-  (pem) => pem.replaceAll('\n', '\n    '),
-  (pem) => pem.replaceAll('\\', '\\\\'),
-  (pem) => `"${pem}"`,
-  (pem) => `'${pem}'`,
-  (pem) => `${pem},`,
-  (pem) => `\uFEFF${pem}`,
-  (pem) => ` \n${pem}\t `,
-  (pem) => `Bag Attributes\n    friendlyName: key\n${pem}`
-]
-
-const coatsOfJson: Change[] = [
-  (json) => JSON.stringify(json),
-  (json) => `'${json}'`,
-  (json) => ` \n${json}\r\n\t`,
-  (json) => `\uFEFF${json}`,
-  (json) => base64(json),
-  (json) => base64(json).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
-]
 
 test('PEM is read through all its coats, in any order', () => {
   const worn = fc.tuple(fc.constantFrom(keys.rsa, keys.pkcs1), wear(coatsOfPem, 5), fc.boolean())
@@ -137,31 +111,4 @@ async function outcome(change: object | string, base?: object, given = () => '')
 
 function holds<T>(numRuns: number, values: fc.Arbitrary<T>, check: (value: T) => Promise<void>) {
   return fc.assert(fc.asyncProperty(values, check), { numRuns })
-}
-
-/** Some of the changes, one after the other. */
-function wear(changes: Change[], maxLength: number): fc.Arbitrary<Change> {
-  const some = fc.array(fc.constantFrom(...changes), { maxLength })
-  return some.map((chosen) => (text) => chosen.reduce((worn, change) => change(worn), text))
-}
-
-const binary = fc.string({ unit: fc.nat(255).map((byte) => String.fromCharCode(byte)), maxLength: 4 })
-const words = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 4 }),
-  fc.constantFrom('\n', '\\', '"', '\'', '=', '-', 'A', '{', '}', '\0', '-----BEGIN ', '-----END ', '\\u0000')
-)
-
-/** A few places where characters are lost, changed or put in, or all of the rest is gone. */
-function damage(insertions: fc.Arbitrary<string> = words): fc.Arbitrary<Change> {
-  const place = fc.double({ min: 0, max: 1, noNaN: true })
-  const lost = fc.oneof({ weight: 9, arbitrary: fc.nat(8) }, { weight: 1, arbitrary: fc.constant(Infinity) })
-  const edits = fc.array(fc.tuple(place, lost, insertions), { minLength: 1, maxLength: 3 })
-  return edits.map((chosen) => (text) => chosen.reduce((damaged, [where, count, inserted]) => {
-    const at = Math.floor(where * damaged.length)
-    return damaged.slice(0, at) + inserted + damaged.slice(at + count)
-  }, text))
-}
-
-function base64(text: string): string {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
 }

@@ -140,12 +140,14 @@ const WORK = [
 const QUIET_TURNS = 5
 
 /**
- * A turn of the event loop, by what is quickest: a timer takes a millisecond and more. Where there are no channels,
- * Workers have a wait, and the edge VM has crypto that takes a turn; elsewhere that may be done on the spot.
+ * A turn of the event loop, by what is quickest: a timer takes a millisecond and more. Workers have a wait, Node
+ * has immediates, most have channels, and the edge VM has crypto that takes a turn; elsewhere that may be done on
+ * the spot.
  */
 function turn(): () => Promise<unknown> {
-  const { scheduler, MessageChannel } = globalThis as Partial<typeof globalThis> & { scheduler?: Scheduler }
+  const { scheduler, setImmediate, MessageChannel }: Partial<typeof globalThis & Turns> = globalThis
   if (scheduler?.wait) return () => scheduler.wait!(0)
+  if (setImmediate) return () => new Promise((resolve) => void setImmediate(resolve))
   if (MessageChannel) return message
   const { digest } = crypto.subtle
   const byte = new Uint8Array(1)
@@ -162,9 +164,9 @@ function message(): Promise<void> {
 
 export type Moves = 'always' | 'at I/O' | 'never'
 
-/** Of Cloudflare Workers. */
-interface Scheduler {
-  wait?(milliseconds: number): Promise<void>
+interface Turns {
+  /** Of Cloudflare Workers. */
+  scheduler: { wait?(milliseconds: number): Promise<void> }
 }
 
 type Call = (...args: any[]) => void
