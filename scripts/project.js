@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { cp, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 
 /** Where npm starts every script. (The place of this file is another one when a spec bundles it.) */
 export const root = process.cwd()
@@ -78,8 +78,9 @@ export async function pack(folder) {
   const copy = join(folder, 'sources')
   await mkdir(copy)
   const kept = ['lib', 'scripts', 'package.json', 'tsconfig.json', 'README.md', 'LICENSE']
+  const filter = (path) => basename(path) !== 'node_modules'
   for (const name of kept.filter((name) => existsSync(join(root, name)))) {
-    await cp(join(root, name), join(copy, name), { recursive: true })
+    await cp(join(root, name), join(copy, name), { recursive: true, filter })
   }
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction')
   await mustRun('npm', ['pack', '--loglevel=error', '--pack-destination', folder], { cwd: copy })

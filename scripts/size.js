@@ -1,8 +1,7 @@
 // npm run size: the bytes of each entry and of all together, against the budgets (brotli) in package.json.
 
-import { brotliCompressSync, gzipSync } from 'node:zlib'
-import { build } from 'esbuild'
-import { entries, manifest, root } from './project.js'
+import { bytesOf } from './bytes.js'
+import { entries, manifest } from './project.js'
 
 const star = ({ name, source }) => `export * as ${name} from './${source}'`
 
@@ -15,7 +14,7 @@ const imports = {
 const table = {}
 for (const [name, contents] of Object.entries(imports)) {
   const budget = manifest.sizes[name]
-  const sizes = await measure(contents)
+  const sizes = await bytesOf(contents)
   table[name] = { ...sizes, budget }
   if (sizes.brotli > budget) {
     console.error(`${name} has ${sizes.brotli} bytes (brotli), its budget in package.json is ${budget}`)
@@ -27,19 +26,3 @@ for (const name of Object.keys(manifest.sizes).filter((name) => !imports[name]))
   process.exitCode = 1
 }
 console.table(table)
-
-async function measure(contents) {
-  const { outputFiles: [{ contents: minified }] } = await build({
-    stdin: { contents, resolveDir: root },
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    target: 'es2022',
-    write: false
-  })
-  return {
-    minified: minified.length,
-    gzip: gzipSync(minified, { level: 9 }).length,
-    brotli: brotliCompressSync(minified).length
-  }
-}
