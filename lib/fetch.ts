@@ -13,6 +13,7 @@
  * @module
  */
 import { check } from './internal/options.ts'
+import { isText, VISIBLE } from './internal/text.ts'
 
 /** What {@link authorizedFetch} takes beside the source of its tokens. */
 export interface AuthorizedFetchOptions {
@@ -88,8 +89,8 @@ export type AuthorizedFetch = (input: string | URL | Request, init?: RequestInit
 export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOptions = {}): AuthorizedFetch {
   const { audience, origins = audience && [parse(audience)?.origin], header = 'auto', fetch } = options
   check(typeof getToken === 'function', 'getToken', 'a function')
-  check(audience === undefined || (audience && typeof audience === 'string'), 'audience', 'a text')
-  check(origins === undefined || isOrigins(origins), 'origins', 'an array of origins, unless audience is a URL')
+  check(audience === undefined || isText(audience), 'audience', 'a text')
+  check(origins === undefined || isOrigins(origins), 'origins', 'origins of https or loopback, or audience a URL')
   check(HEADERS.includes(header), 'header', `one of ${HEADERS}`)
   check(!fetch || typeof fetch === 'function', 'fetch', 'a function')
 
@@ -101,13 +102,18 @@ export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOpti
 
     for (let hops = 0; ; hops++) {
       const request = new Request(input, settings)
-      const token = await tokenFor(request)
-      let response = await send(request, token)
+      const token = await authorize(request)
+      const send = fetch ?? globalThis.fetch
+      let response = await send(request)
       if (isStale(token, response) && canBeSentAgain(input, init)) {
-        const fresh = await freshToken(request, token)
-        if (fresh !== token) {
+        const again = new Request(input, settings)
+        // What fails here takes nothing from the caller, who has a response.
+        const fresh = await authorize(again, { forceRefresh: true }).catch((error) => {
+          if (request.signal.aborted) throw error
+        })
+        if (fresh && fresh !== token) {
           discard(response)
-          response = await send(new Request(input, settings), fresh)
+          response = await send(again)
         }
       }
       const next = nextUrl(mode, request, response)
@@ -117,33 +123,19 @@ export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOpti
     }
   }
 
-  async function tokenFor({ url, signal }: Request, more?: { forceRefresh: true }): Promise<string> {
+  /** Puts a token on the request, if it may go where that goes. */
+  async function authorize({ headers, signal, url }: Request, more?: { forceRefresh: true }): Promise<string> {
     const { origin } = new URL(url)
-    check(SAFE.test(origin), 'The URL', 'https, or http to loopback')
-    check(!origins || origins.includes(origin), 'The URL', `at one of origins: ${origins}`)
+    const isAllowed = origins ? origins.includes(origin) : SAFE.test(origin)
+    check(isAllowed, 'The URL', `at origins of ${origins ?? 'https or loopback'}`)
     const token = await getToken({ audience: audience ?? origin, signal, ...more })
     // What is no token, Headers would quote in their error.
-    check(typeof token === 'string' && /^[!-~]+$/.test(token), 'getToken', 'a function that gives a token')
-    return token
-  }
-
-  /** What fails here takes nothing from the caller, who has a response. */
-  async function freshToken(request: Request, token: string): Promise<string> {
-    try {
-      return await tokenFor(request, { forceRefresh: true })
-    } catch (error) {
-      if (request.signal.aborted) throw error
-      return token
-    }
-  }
-
-  async function send(request: Request, token: string): Promise<Response> {
-    const { headers } = request
-    const name = header === 'auto' ? (headers.has('authorization') ? SERVERLESS : 'authorization') : header
+    check(isText(token, VISIBLE), 'getToken', 'a function that gives a token')
+    const name = header !== 'auto' ? header : headers.has('authorization') ? SERVERLESS : 'authorization'
     headers.delete(SERVERLESS)
     headers.delete('host') // of a request that is passed on: Bun would send it, and Google goes by it
     headers.set(name, `Bearer ${token}`)
-    return (fetch ?? globalThis.fetch)(request)
+    return token
   }
 }
 
@@ -154,33 +146,27 @@ const SAFE = /^https:|^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/
 /** What fetch follows, and 0, as which browsers show one that they were told not to follow. */
 const REDIRECTS = [0, 301, 302, 303, 307, 308]
 const MOST_HOPS = 10
-const REFUSED = 'A redirect came, and redirect is "error"'
-const HIDDEN = 'Browsers hide redirects: use redirect "manual"'
 /** In seconds. A younger token was not refused for its age, and a fresh one would be refused, too. */
 const LEAST_AGE = 60
 
 function isOrigins(value: unknown): boolean {
-  return Array.isArray(value) && value.every((one) => one && parse(one)?.origin === one)
+  return Array.isArray(value) && value.every((one) => SAFE.test(one) && parse(one)?.origin === one)
 }
 
 /** Instead of URL.canParse, which Workers lack under old compatibility dates. */
 function parse(url: string, base?: string): URL | undefined {
   try {
     return new URL(url, base)
-  } catch {
-    return undefined
-  }
+  } catch {}
 }
 
 /** Whether the service calls the token invalid (RFC 6750 section 3.1), and a fresh one may do better. */
-function isStale(token: string, { status, headers }: Response): boolean {
-  if (status !== 401 || !headers.get('www-authenticate')?.includes('invalid_token')) return false
+function isStale(token: string, { status, headers }: Response): boolean | undefined {
+  if (status !== 401 || !headers.get('www-authenticate')?.includes('invalid_token')) return
   try {
     const payload = atob(token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'))
     return Date.now() / 1000 - JSON.parse(payload).iat > LEAST_AGE
-  } catch {
-    return false // no JWT
-  }
+  } catch {} // no JWT
 }
 
 /** Everything but a stream: web streams, the body of a Request, and what Node reads by async iteration. */
@@ -197,10 +183,10 @@ function nextUrl(mode: string | undefined, request: Request, response: Response)
   if (mode === 'manual' || !REDIRECTS.includes(status)) return
   if (!status || mode === 'error') {
     discard(response)
-    throw new TypeError(status ? REFUSED : HIDDEN)
+    throw new TypeError('A redirect came: use "manual", as browsers hide redirects')
   }
   const location = headers.get('location')
-  if (!location || (method !== 'GET' && method !== 'HEAD')) return
+  if (!location || !/^(GET|HEAD)$/.test(method)) return
   const next = parse(location, url)?.href
   // As text, to which a URL with a password in it is foreign, too: a Request takes no such URL.
   if (next?.startsWith(`${new URL(url).origin}/`)) return next
