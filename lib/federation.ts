@@ -20,12 +20,12 @@
 import { checkType, readCredentials, readFields, unsupported } from './internal/credentials.ts'
 import type { CredentialJson } from './internal/credentials.ts'
 import { IdTokenError, redact } from './internal/errors.ts'
-import { getToken } from './internal/flight.ts'
-import { generateIdToken, readGoogleUrl, readTarget, readUniverse, requestAccessToken } from './internal/iam.ts'
+import { getTokenOf, readAccount, readGoogleUrl, readUniverse, requestAccessToken } from './internal/iam.ts'
 import { check } from './internal/options.ts'
 import type { CommonOptions } from './internal/options.ts'
 import { form } from './internal/request.ts'
 import type { Attempt } from './internal/request.ts'
+import { isText } from './internal/text.ts'
 
 export { IdTokenError }
 export type { CommonOptions }
@@ -101,20 +101,16 @@ export interface GetIdTokenOptions extends CommonOptions {
  * ```
  */
 export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
-  const { subjectToken, serviceAccount, identity: whose = '' } = options
+  const { subjectToken, identity = '', store, serviceAccount } = options
   const json = readJson(options)
   const { audience: provider, subject_token_type } = readFields(json, ['audience'], ['subject_token_type'])
   const universe = readUniverse(json, options.universeDomain)
   const isFunction = typeof subjectToken === 'function'
-  check(typeof whose === 'string', 'identity', 'a text')
-  check(whose || !isFunction || !options.store, 'identity', 'given where a subjectToken function meets a store')
-  const stsUrl = readStsUrl(json, universe)
-  const target = readTarget(json, universe, { serviceAccount, delegates: [] })
-  const { url, email } = target
-  const parts = [stsUrl, url, provider, subject_token_type, whose, isFunction ? '' : subjectToken]
-  const identity = `federation ${parts.map((part) => `${part?.length}:${part}`)}`
+  const isOptional = identity === '' && !(isFunction && store)
+  check(isOptional || isText(identity), 'identity', 'a text where a subjectToken function meets a store')
+  const [stsUrl] = readGoogleUrl(json, 'token_url', 'sts', universe, '/v1/token')
 
-  async function exchange(attempt: Attempt, audience: string): Promise<unknown> {
+  async function getBearer(attempt: Attempt): Promise<string> {
     const init = form({
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
       audience: provider,
@@ -123,67 +119,57 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
       subject_token_type: subject_token_type ?? 'urn:ietf:params:oauth:token-type:jwt',
       subject_token: await getSubjectToken(attempt, subjectToken, provider)
     })
-    const accessToken = await requestAccessToken(attempt, stsUrl, init, advise)
-    return generateIdToken(attempt, target, accessToken, audience)
+    return requestAccessToken(attempt, stsUrl, init, advise)
   }
 
-  return getToken({ identity, endpoint: url, email, exchange }, options)
+  const whose = ['federation', stsUrl, provider, subject_token_type, identity, isFunction || subjectToken]
+  return getTokenOf(readAccount(json, universe, serviceAccount), { identity: whose, getBearer }, options)
 }
 
 /** Pools and providers have names of small letters, digits and dashes. */
 const PROVIDER =
   /^((https:)?\/\/iam\.googleapis\.com\/)?(projects\/\d+\/locations\/global\/workloadIdentityPools\/[\w-]+\/providers\/[\w-]+)$/
 
-/** The credentials that were given, or such as `provider` and `serviceAccount` make. */
-function readJson({ provider, credentials, serviceAccount, subjectToken, universeDomain }: GetIdTokenOptions): CredentialJson {
-  const isUsable = typeof subjectToken === 'function' || (typeof subjectToken === 'string' && subjectToken)
-  if (provider !== undefined) {
-    const [, , , name] = (typeof provider === 'string' && PROVIDER.exec(provider)) || []
-    check(name, 'provider', 'projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER')
-    check(credentials === undefined, 'provider', 'given without credentials')
-    check(isUsable, 'subjectToken', TOKEN_KIND)
-    return { audience: `//iam.googleapis.com/${name}`, universe_domain: universeDomain }
+/** The credentials that were given, or such as `provider` makes. */
+function readJson({ provider, credentials, subjectToken, universeDomain }: GetIdTokenOptions): CredentialJson {
+  let json: CredentialJson
+  if (provider === undefined) {
+    json = readCredentials(credentials)
+    checkType(json, 'external_account')
+  } else {
+    check(isText(provider, PROVIDER) && credentials === undefined, 'provider', PROVIDER_KIND)
+    json = { audience: provider.replace(PROVIDER, '//iam.googleapis.com/$3'), universe_domain: universeDomain }
   }
-  const json = readCredentials(credentials)
-  checkType(json, 'external_account')
-  const { credential_source, service_account_impersonation_url } = json
-  if (subjectToken === undefined && credential_source) {
-    throw unsupported(`for a token from ${kindOf(credential_source)}, where this does not go`, 'Pass it as subjectToken')
+  const { credential_source: source } = json
+  if (subjectToken === undefined && source) {
+    throw unsupported(`for a token from ${kindOf(Object(source))}`, 'Pass it as subjectToken')
   }
-  check(isUsable, 'subjectToken', TOKEN_KIND)
-  if (!serviceAccount && service_account_impersonation_url == null) {
-    throw unsupported('without a service account, and only those have ID tokens', 'Pass serviceAccount')
-  }
+  check(typeof subjectToken === 'function' || isText(subjectToken), 'subjectToken', TOKEN_KIND)
   return json
 }
 
+const PROVIDER_KIND =
+  'projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER, without credentials'
 const TOKEN_KIND = 'a text that is not empty, or a function that gives one'
 
-/** What a `credential_source` is, by the field that it has. */
+/** What a `credential_source` is, by the field that it has; that of AWS has a url, too. */
 function kindOf(source: object): string {
-  const kinds = [['environment_id', 'aws'], ['executable'], ['file'], ['url'], ['certificate']] as const
-  const [field, name = field] = kinds.find(([field]) => Object.hasOwn(source, field)) ?? ['elsewhere']
-  return name
-}
-
-function readStsUrl(json: CredentialJson, universe: string): string {
-  if (json.token_url == null) return `https://sts.${universe}/v1/token`
-  const { host, path } = readGoogleUrl(json, 'token_url', 'sts', universe)
-  return `https://${host}${path}`
+  if ('environment_id' in source) return 'aws'
+  return ['executable', 'file', 'url'].find((field) => field in source) ?? 'elsewhere'
 }
 
 /** The subject token, which no error may show from now on; a function is asked for it each time. */
 async function getSubjectToken(attempt: Attempt, subjectToken: SubjectToken, provider: string): Promise<string> {
-  let token: string
+  let token: unknown = subjectToken
   try {
     // Providers take their own name as audience, with or without "https:"; platforms mostly want a URL.
-    token = typeof subjectToken === 'function' ? await subjectToken(provider.replace(/^\/\//, 'https://')) : subjectToken
+    if (typeof subjectToken === 'function') token = await subjectToken(provider.replace(/^\/\//, 'https://'))
   } catch (error) {
-    const { message = error } = Object(error)
-    const said = typeof message === 'string' ? `: ${redact(message, attempt.secrets)}` : ''
-    throw new IdTokenError('unavailable', `subjectToken failed${said}`)
+    const said = (error as Error | undefined)?.message ?? error
+    const quote = isText(said) ? `: ${redact(said, attempt.secrets)}` : ''
+    throw new IdTokenError('unavailable', `subjectToken failed${quote}`)
   }
-  check(typeof token === 'string' && token, 'subjectToken', TOKEN_KIND)
+  check(isText(token), 'subjectToken', TOKEN_KIND)
   attempt.secrets.push(token)
   return token
 }
@@ -194,8 +180,6 @@ function advise(reason: string, description: string): string | undefined {
 
 /** What STS's refusals mostly come from. */
 const ADVICE: readonly [sign: RegExp, hint: string][] = [
-  [/stale/, 'The subject token is too old: get one for each call, by a function'],
-  [/expected audience/, "Add the token's aud to the provider's allowed audiences"],
-  [/invalid_target|full resource name/, 'Check the provider: its project number, pool and name'],
-  [/attribute condition/, "The provider's attribute condition does not fit the token's claims"]
+  [/stale/, 'Pass a function as subjectToken: this one is too old'],
+  [/audience|condition/, 'Check the provider, its allowed audiences and its attribute condition']
 ]

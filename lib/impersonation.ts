@@ -18,8 +18,8 @@
 import { checkType, invalidCredentials, readCredentials, readFields } from './internal/credentials.ts'
 import type { CredentialJson } from './internal/credentials.ts'
 import { IdTokenError } from './internal/errors.ts'
-import { getToken } from './internal/flight.ts'
-import { generateIdToken, readTarget, readUniverse, requestAccessToken } from './internal/iam.ts'
+import { getTokenOf, readAccount, readUniverse, requestAccessToken, RESOURCE } from './internal/iam.ts'
+import { check, isEmail } from './internal/options.ts'
 import type { CommonOptions } from './internal/options.ts'
 import { form, timeAt } from './internal/request.ts'
 import type { Attempt } from './internal/request.ts'
@@ -81,52 +81,55 @@ export interface GetIdTokenOptions extends CommonOptions {
  */
 export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const json = readCredentials(options.credentials)
+  const { delegates = readDelegates(json), includeEmail = true } = options
+  check(isEmails(delegates), 'delegates', 'emails')
+  check(typeof includeEmail === 'boolean', 'includeEmail', 'true or false')
   const universe = readUniverse(json, options.universeDomain)
-  const target = readTarget(json, universe, options)
-  const { url, email, delegates, includeEmail } = target
-  const bearer = readBearer(json, universe)
-  const identity = `impersonation ${url} ${delegates} ${includeEmail} ${bearer.identity}`
-  const exchange = async (attempt: Attempt, audience: string) =>
-    generateIdToken(attempt, target, await bearer.get(attempt, url), audience)
-  return getToken({ identity, endpoint: url, email, exchange }, options)
+  const account = readAccount(json, universe, options.serviceAccount)
+  const isFromGcloud = json.type === 'impersonated_service_account'
+  const source = isFromGcloud ? json.source_credentials as CredentialJson : json
+  if (typeof source !== 'object' || !source) throw invalidCredentials('lack source_credentials')
+  readUniverse(source, universe)
+  const bearer = isFromGcloud && source.type === 'authorized_user' ? byLogin(source) : byKey(source, account.url)
+  return getTokenOf(account, { delegates, includeEmail, ...bearer }, options)
 }
 
-/** Who acts: a key, whose signature is taken as it is, or a user, whose refresh token is traded first. */
-function readBearer(json: CredentialJson, universe: string): Bearer {
-  const source = json.type === 'impersonated_service_account' ? readSource(json) : json
-  readUniverse(source, universe)
-  if (source !== json && source.type === 'authorized_user') {
-    const { client_id, client_secret, refresh_token } = readFields(source, ['client_id', 'client_secret', 'refresh_token'])
-    const fields = { client_id, client_secret, refresh_token, grant_type: 'refresh_token' }
-    return {
-      identity: Object.values(fields).map((value) => `${value.length}:${value}`).join(),
-      get(attempt) {
-        attempt.secrets.push(client_secret, refresh_token)
-        return requestAccessToken(attempt, USER_ENDPOINT, form(fields))
-      }
-    }
-  }
+/** Emails, in order, out of their resource names as gcloud writes them. */
+function readDelegates({ delegates = [] }: CredentialJson): readonly string[] {
+  const emails = Array.isArray(delegates) && delegates.map((name) => name?.replace?.(RESOURCE, ''))
+  if (isEmails(emails)) return emails
+  throw invalidCredentials('have delegates that are no accounts')
+}
+
+function isEmails(list: unknown): list is string[] {
+  return Array.isArray(list) && list.every(isEmail)
+}
+
+/** The bearer is what a key has signed for itself. */
+function byKey(source: CredentialJson, url: string): Bearer {
   checkType(source, 'service_account')
   const account = readServiceAccount(source)
   const claims = { sub: account.email, scope: 'https://www.googleapis.com/auth/iam' }
-  return {
-    identity: account.identity,
-    async get(attempt, url) {
-      const assertion = await signJwt(account, claims, timeAt(url))
-      attempt.secrets.push(assertion)
-      return assertion
-    }
-  }
+  return { identity: account.identity, getBearer: () => signJwt(account, claims, timeAt(url)) }
 }
 
-function readSource({ source_credentials: source }: CredentialJson): CredentialJson {
-  if (typeof source === 'object' && source) return source as CredentialJson
-  throw invalidCredentials('lack source_credentials')
+/** The bearer is what the refresh token of a user is traded for. */
+function byLogin(source: CredentialJson): Bearer {
+  const names = ['client_id', 'client_secret', 'refresh_token'] as const
+  const { client_id, client_secret, refresh_token } = readFields(source, names)
+  const fields = { client_id, client_secret, refresh_token, grant_type: 'refresh_token' }
+  return {
+    identity: fields,
+    getBearer(attempt) {
+      attempt.secrets.push(client_secret, refresh_token)
+      return requestAccessToken(attempt, USER_ENDPOINT, form(fields))
+    }
+  }
 }
 
 const USER_ENDPOINT = 'https://oauth2.googleapis.com/token'
 
 interface Bearer {
-  readonly identity: string
-  get(attempt: Attempt, url: string): Promise<string>
+  readonly identity: unknown
+  getBearer(attempt: Attempt): Promise<string>
 }

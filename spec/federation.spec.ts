@@ -397,8 +397,7 @@ test('without a service account there is no ID token, and the error says so', as
   const road = await byJson()
   for (const none of [undefined, null]) {
     const credentials = { ...road.json, service_account_impersonation_url: none }
-    const attempt = road.ask({ credentials })
-    await fails(attempt, 'unsupported_credentials', /service account/i, /\bserviceAccount\b/)
+    await misused(road.ask({ credentials }), /\bserviceAccount\b/, /\baccount\b.*\bID tokens\b/)
   }
   nothingSent(road)
 })

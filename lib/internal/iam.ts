@@ -1,59 +1,47 @@
-import { checkUniverse, GOOGLE, invalidCredentials, readFields } from './credentials.ts'
+import { checkUniverse, GOOGLE, invalidCredentials } from './credentials.ts'
 import type { CredentialJson } from './credentials.ts'
 import { IdTokenError } from './errors.ts'
+import { getToken } from './flight.ts'
 import { check, isEmail } from './options.ts'
+import type { CommonOptions } from './options.ts'
 import { sendForJson } from './request.ts'
 import type { Attempt, Hints } from './request.ts'
+import { isText, VISIBLE } from './text.ts'
 
 /**
- * An ID token of the account behind `url`, for whoever the bearer is of.
+ * An ID token of the account, for somebody who may act as it.
  *
  * @see https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateIdToken
  */
-export async function generateIdToken(
-  attempt: Attempt,
-  { url, delegates, includeEmail }: Target,
-  bearer: string,
-  audience: string
-): Promise<unknown> {
-  const headers = { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' }
-  const body = JSON.stringify({
-    audience,
-    includeEmail,
-    useEmailAzp: true,
-    delegates: delegates.map((email) => RESOURCE + email)
-  })
-  const { token } = await sendForJson(attempt, url, { method: 'POST', headers, body }, advise)
-  return token
-}
+export function getTokenOf({ url, email }: Account, actor: Actor, options: CommonOptions): Promise<string> {
+  const { delegates = [], includeEmail = true } = actor
 
-/** An account that ID tokens are asked of. */
-export interface Target {
-  readonly url: string
-  readonly email: string
-  readonly delegates: readonly string[]
-  readonly includeEmail: boolean
+  async function exchange(attempt: Attempt, audience: string): Promise<unknown> {
+    const bearer = await actor.getBearer(attempt)
+    attempt.secrets.push(bearer)
+    const headers = { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' }
+    const names = delegates.map((email) => RESOURCE + email)
+    const body = JSON.stringify({ audience, includeEmail, useEmailAzp: true, delegates: names })
+    const { token } = await sendForJson(attempt, url, { method: 'POST', headers, body }, advise)
+    return token
+  }
+
+  const identity = JSON.stringify([url, delegates, includeEmail, actor.identity])
+  return getToken({ identity, endpoint: url, email, exchange }, options)
 }
 
 /** The account that the caller names, or else the `service_account_impersonation_url` of the credentials. */
-export function readTarget(json: CredentialJson, universe: string, options: TargetOptions): Target {
-  const { delegates = readDelegates(json), includeEmail = true } = options
-  let host = `iamcredentials.${universe}`
-  let email = options.serviceAccount
-  if (json.service_account_impersonation_url != null) {
-    const url = readGoogleUrl(json, 'service_account_impersonation_url', 'iamcredentials', universe)
-    const named = url.path.split(RESOURCE)[1]?.replace(':generateAccessToken', '')
-    if (!isEmail(named)) throw invalidCredentials('have a service_account_impersonation_url of no account')
-    host = url.host
-    email ??= named
-  }
-  check(isEmail(email), 'serviceAccount', 'the email of an account')
-  check(isEmails(delegates), 'delegates', 'emails')
-  check(typeof includeEmail === 'boolean', 'includeEmail', 'true or false')
-  return { url: `https://${host}/v1/${RESOURCE}${email}:generateIdToken`, email, delegates, includeEmail }
+export function readAccount(json: CredentialJson, universe: string, serviceAccount: string | undefined): Account {
+  const field = 'service_account_impersonation_url'
+  const [, origin, path] = readGoogleUrl(json, field, 'iamcredentials', universe, '/')
+  const named = path!.split(RESOURCE)[1]?.replace(':generateAccessToken', '')
+  if (path !== '/' && !isEmail(named)) throw invalidCredentials(`have a ${field} of no account`)
+  const email = serviceAccount ?? named
+  check(isEmail(email), 'serviceAccount', 'the email of an account: only those have ID tokens')
+  return { url: `${origin}/v1/${RESOURCE}${email}:generateIdToken`, email }
 }
 
-/** One of the requests before {@link generateIdToken}: an access token, which no error may show from now on. */
+/** What a request before that gives: an access token. */
 export async function requestAccessToken(
   attempt: Attempt,
   url: string,
@@ -61,64 +49,65 @@ export async function requestAccessToken(
   hints?: Hints
 ): Promise<string> {
   const { access_token } = await sendForJson(attempt, url, init, hints)
-  // It goes into a header, and the errors of headers quote what does not fit.
-  if (typeof access_token !== 'string' || !/^[!-~]+$/.test(access_token)) {
-    throw new IdTokenError('invalid_response', `${url} gave no access token`)
-  }
-  attempt.secrets.push(access_token)
-  return access_token
+  if (isText(access_token, VISIBLE)) return access_token
+  throw new IdTokenError('invalid_response', `${url} answered without an access token`)
 }
 
 /** The universe that credentials are for, which must be Google's own or the one that the caller names, too. */
 export function readUniverse(json: CredentialJson, universe: string = GOOGLE): string {
-  check(typeof universe === 'string' && /^[a-z\d-]+(\.[a-z\d-]+)+$/.test(universe), 'universeDomain', 'a domain')
-  checkUniverse(json, universe, 'They and universeDomain must name the same one')
+  check(isText(universe, /^[a-z\d-]+(\.[a-z\d-]+)+$/), 'universeDomain', 'a domain')
+  checkUniverse(json, universe, 'universeDomain must be the same')
   return universe
 }
 
 /**
- * Host and path of a URL in credentials, if it is one that Google's service may have there: credentials come from
- * elsewhere and could send tokens anywhere.
+ * A URL in credentials with its origin and path, if it is one that Google's service may have there: credentials come
+ * from elsewhere and could send tokens anywhere. Where there is none, the usual one.
  *
  * @see https://cloud.google.com/docs/authentication/external/externally-sourced-credentials
  */
-export function readGoogleUrl(json: CredentialJson, field: string, service: string, universe: string): GoogleUrl {
-  const [, host = '', path = ''] = /^https:\/\/([\w.-]+)(\/\S*)$/.exec(readFields(json, [field])[field]!) ?? []
-  const name = host.toLowerCase().endsWith(`.${universe}`) ? host.slice(0, -universe.length - 1) : ''
-  if (!new RegExp(`^(([\\w-]+\\.)?${service}|${service}\\.[\\w-]+|[\\w-]+-${service})$`, 'i').test(name)) {
-    throw invalidCredentials(`have a ${field} that is no ${service} URL of ${universe}`)
-  }
-  return { host, path }
+export function readGoogleUrl(
+  json: CredentialJson,
+  field: string,
+  service: string,
+  universe: string,
+  path: string
+): RegExpExecArray {
+  const url = json[field] ?? `https://${service}.${universe}${path}`
+  const name = `(?:(?:[\\w-]+\\.)?${service}|${service}\\.[\\w-]+|[\\w-]+-${service})`
+  const form = new RegExp(`^(https://${name}\\.${universe.replaceAll('.', '\\.')})(/\\S*)$`, 'i')
+  const match = isText(url) && form.exec(url)
+  if (match) return match
+  throw invalidCredentials(`have a ${field} that is no ${service} URL of ${universe}`)
 }
 
-/** Emails, in order, out of their resource names as gcloud writes them. */
-function readDelegates({ delegates = [] }: CredentialJson): readonly string[] {
-  const emails = Array.isArray(delegates) && delegates.map((name) => typeof name === 'string' && name.replace(RESOURCE, ''))
-  if (!isEmails(emails)) throw invalidCredentials('have delegates that are no accounts')
-  return emails
-}
-
-function isEmails(list: unknown): list is string[] {
-  return Array.isArray(list) && list.every(isEmail)
-}
-
-const RESOURCE = 'projects/-/serviceAccounts/'
+/** Before the email of an account. */
+export const RESOURCE = 'projects/-/serviceAccounts/'
 
 function advise(reason: string, description: string): string | undefined {
-  if (description.includes('getOpenIdToken')) {
-    return 'Grant the caller roles/iam.serviceAccountOpenIdTokenCreator on the service account'
-  }
-  if (reason === 'NOT_FOUND') return 'Check the email of the service account'
-  if (/disabled|not been used/.test(description)) return 'Enable the API iamcredentials.googleapis.com in the project'
+  return ADVICE.find(([sign]) => sign.test(`${reason} ${description}`))?.[1]
 }
 
-interface TargetOptions {
-  serviceAccount?: string | undefined
-  delegates?: readonly string[] | undefined
-  includeEmail?: boolean | undefined
+/** What IAM's refusals mostly come from. */
+const ADVICE: readonly [sign: RegExp, hint: string][] = [
+  [/getOpenIdToken/, 'Grant the caller roles/iam.serviceAccountOpenIdTokenCreator on the account'],
+  [/NOT_FOUND/, 'Check the email of the account'],
+  [/disabled|not been used/, 'Enable the API iamcredentials.googleapis.com']
+]
+
+/** An account that ID tokens are asked of, and where. */
+interface Account {
+  readonly url: string
+  readonly email: string
 }
 
-interface GoogleUrl {
-  readonly host: string
-  readonly path: string
+/** Who asks for them. */
+interface Actor {
+  /** Everything that the bearer depends on, plain. */
+  readonly identity: unknown
+  /** The emails of accounts in between. */
+  readonly delegates?: readonly string[]
+  readonly includeEmail?: boolean
+  /** What proves it, fit for a header; no error may show it from then on. */
+  getBearer(attempt: Attempt): Promise<string>
 }
