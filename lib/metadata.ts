@@ -16,6 +16,7 @@ import type { CommonOptions } from './internal/options.ts'
 import { check, isEmail, isUrl } from './internal/options.ts'
 import { send } from './internal/request.ts'
 import type { Attempt } from './internal/request.ts'
+import { isText } from './internal/text.ts'
 
 export { IdTokenError }
 export type { CommonOptions }
@@ -53,33 +54,31 @@ export interface GetIdTokenOptions extends CommonOptions {
 export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const { serviceAccount = 'default', host = 'metadata.google.internal', format, licenses } = options
   // What goes into the URL is held to characters that need no escaping there.
-  check(serviceAccount === 'default' || isEmail(serviceAccount), 'serviceAccount', 'an email or "default"')
-  check(typeof host === 'string' && HOST.test(host) && isUrl(`http://${host}`), 'host', 'a host, with or without port')
+  const isDefault = serviceAccount === 'default'
+  check(isDefault || isEmail(serviceAccount), 'serviceAccount', 'the email of an account')
+  check(isText(host, HOST) && isUrl(`http://${host}`), 'host', 'a host, with or without port')
   check(!format || format === 'full' || format === 'standard', 'format', '"standard" or "full"')
   check(!licenses || licenses === true, 'licenses', 'true or false')
-  const identity = JSON.stringify(['metadata', host, serviceAccount, format, licenses])
-  const endpoint = `http://${host}/computeMetadata/v1/instance/service-accounts/${serviceAccount}/identity`
-  const silence = `no metadata server answers at ${host}: is this running on Google Cloud?`
+  const path = `computeMetadata/v1/instance/service-accounts/${serviceAccount}/identity`
+  const query = `${format ? `format=${format}&` : ''}${licenses ? 'licenses=TRUE&' : ''}`
+  const endpoint = `http://${host}/${path}?${query}`
+  const silence = `No metadata server answers at ${host}: is this running on Google Cloud?`
 
   async function exchange(attempt: Attempt, audience: string): Promise<string> {
-    const query = new URLSearchParams({ audience })
-    if (format) query.set('format', format)
-    if (licenses) query.set('licenses', 'TRUE')
+    const url = endpoint + new URLSearchParams({ audience })
     const init = { method: 'GET', headers: { [FLAVOR]: 'Google' } }
-    const { text, headers } = await send(attempt, `${endpoint}?${query}`, init, advise)
+    const { text, headers } = await send(attempt, url, init, (_reason, _description, { status, headers }) => {
+      if (!headers.has(FLAVOR)) return silence
+      if (status === 404) return 'Most likely, no such service account is attached here'
+    })
     // What lacks the header is some other server that has the address.
     if (headers.get(FLAVOR) === 'Google') return text.trim()
-    throw new IdTokenError('invalid_response', `no metadata server, but another one answers at ${host}`)
+    throw new IdTokenError('invalid_response', silence)
   }
 
-  const email = serviceAccount === 'default' ? undefined : serviceAccount
-  return getToken({ identity, endpoint, email, silence, repeats: true, exchange }, options)
+  const email = isDefault ? undefined : serviceAccount
+  return getToken({ identity: endpoint, endpoint, email, silence, repeats: true, exchange }, options)
 }
 
 const HOST = /^([\w.-]+|\[[\da-f:]+\])(:\d+)?$/i
 const FLAVOR = 'metadata-flavor'
-
-function advise(_reason: string, _description: string, { status, headers }: Response): string | undefined {
-  if (!headers.has(FLAVOR)) return 'No metadata server says so: is this running on Google Cloud?'
-  if (status === 404) return 'Usually this means that no service account is attached here, or not this one'
-}
