@@ -20,10 +20,10 @@
 import { checkType, readCredentials, readFields, unsupported } from './internal/credentials.ts'
 import type { CredentialJson } from './internal/credentials.ts'
 import { IdTokenError, redact } from './internal/errors.ts'
-import { getTokenOf, readAccount, readGoogleUrl, readUniverse, requestAccessToken } from './internal/iam.ts'
+import { getTokenOf, readAccount, readGoogleUrl, readUniverse } from './internal/iam.ts'
 import { check } from './internal/options.ts'
 import type { CommonOptions } from './internal/options.ts'
-import { form } from './internal/request.ts'
+import { form, sendForJson } from './internal/request.ts'
 import type { Attempt } from './internal/request.ts'
 import { isText } from './internal/text.ts'
 
@@ -105,12 +105,19 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const json = readJson(options)
   const { audience: provider, subject_token_type } = readFields(json, ['audience'], ['subject_token_type'])
   const universe = readUniverse(json, options.universeDomain)
+  const [stsUrl] = readGoogleUrl(json, 'token_url', 'sts', universe, '/v1/token')
+  const account = readAccount(json, universe, serviceAccount)
+
+  const { credential_source: source } = json
+  if (subjectToken === undefined && source) {
+    throw unsupported(`for a token from ${kindOf(Object(source))}`, 'Pass it as subjectToken')
+  }
   const isFunction = typeof subjectToken === 'function'
+  check(isFunction || isText(subjectToken), 'subjectToken', TOKEN_KIND)
   const isOptional = identity === '' && !(isFunction && store)
   check(isOptional || isText(identity), 'identity', 'a text where a subjectToken function meets a store')
-  const [stsUrl] = readGoogleUrl(json, 'token_url', 'sts', universe, '/v1/token')
 
-  async function getBearer(attempt: Attempt): Promise<string> {
+  async function getBearer(attempt: Attempt): Promise<unknown> {
     const init = form({
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
       audience: provider,
@@ -119,38 +126,30 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
       subject_token_type: subject_token_type ?? 'urn:ietf:params:oauth:token-type:jwt',
       subject_token: await getSubjectToken(attempt, subjectToken, provider)
     })
-    return requestAccessToken(attempt, stsUrl, init, advise)
+    const { access_token } = await sendForJson(attempt, stsUrl, init, advise)
+    return access_token
   }
 
   const whose = ['federation', stsUrl, provider, subject_token_type, identity, isFunction || subjectToken]
-  return getTokenOf(readAccount(json, universe, serviceAccount), { identity: whose, getBearer }, options)
+  return getTokenOf(account, { identity: whose, getBearer }, options)
 }
 
 /** Pools and providers have names of small letters, digits and dashes. */
 const PROVIDER =
   /^((https:)?\/\/iam\.googleapis\.com\/)?(projects\/\d+\/locations\/global\/workloadIdentityPools\/[\w-]+\/providers\/[\w-]+)$/
+const TOKEN_KIND = 'a text that is not empty, or a function that gives one'
 
 /** The credentials that were given, or such as `provider` makes. */
-function readJson({ provider, credentials, subjectToken, universeDomain }: GetIdTokenOptions): CredentialJson {
-  let json: CredentialJson
-  if (provider === undefined) {
-    json = readCredentials(credentials)
-    checkType(json, 'external_account')
-  } else {
-    check(isText(provider, PROVIDER) && credentials === undefined, 'provider', PROVIDER_KIND)
-    json = { audience: provider.replace(PROVIDER, '//iam.googleapis.com/$3'), universe_domain: universeDomain }
+function readJson({ provider, credentials, universeDomain }: GetIdTokenOptions): CredentialJson {
+  if (provider !== undefined) {
+    const isRight = isText(provider, PROVIDER) && credentials === undefined
+    check(isRight, 'provider', 'projects/NUMBER/.../providers/PROVIDER, without credentials')
+    return { audience: provider.replace(PROVIDER, '//iam.googleapis.com/$3'), universe_domain: universeDomain }
   }
-  const { credential_source: source } = json
-  if (subjectToken === undefined && source) {
-    throw unsupported(`for a token from ${kindOf(Object(source))}`, 'Pass it as subjectToken')
-  }
-  check(typeof subjectToken === 'function' || isText(subjectToken), 'subjectToken', TOKEN_KIND)
+  const json = readCredentials(credentials)
+  checkType(json, 'external_account')
   return json
 }
-
-const PROVIDER_KIND =
-  'projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER, without credentials'
-const TOKEN_KIND = 'a text that is not empty, or a function that gives one'
 
 /** What a `credential_source` is, by the field that it has; that of AWS has a url, too. */
 function kindOf(source: object): string {

@@ -172,8 +172,8 @@ function isStale(token: string, { status, headers }: Response): boolean | undefi
 /** Everything but a stream: web streams, the body of a Request, and what Node reads by async iteration. */
 function canBeSentAgain(input: string | URL | Request, init: RequestInit | undefined): boolean {
   const { body, bodyUsed } = input as Partial<Request> // Firefox has only the second
-  const content = Object(init?.body ?? body)
-  return !bodyUsed && !('getReader' in content || Symbol.asyncIterator in content)
+  const content: any = init?.body ?? body
+  return !(bodyUsed || content?.getReader || content?.[Symbol.asyncIterator])
 }
 
 /** Where to go for the response, if not here; a redirect that is not to be followed is the response. */

@@ -18,10 +18,10 @@
 import { checkType, invalidCredentials, readCredentials, readFields } from './internal/credentials.ts'
 import type { CredentialJson } from './internal/credentials.ts'
 import { IdTokenError } from './internal/errors.ts'
-import { getTokenOf, readAccount, readUniverse, requestAccessToken, RESOURCE } from './internal/iam.ts'
+import { getTokenOf, readAccount, readUniverse, RESOURCE } from './internal/iam.ts'
 import { check, isEmail } from './internal/options.ts'
 import type { CommonOptions } from './internal/options.ts'
-import { form, timeAt } from './internal/request.ts'
+import { form, sendForJson, timeAt } from './internal/request.ts'
 import type { Attempt } from './internal/request.ts'
 import { readServiceAccount, signJwt } from './internal/service-account.ts'
 import type { ServiceAccountKey } from './internal/service-account.ts'
@@ -120,9 +120,10 @@ function byLogin(source: CredentialJson): Bearer {
   const fields = { client_id, client_secret, refresh_token, grant_type: 'refresh_token' }
   return {
     identity: fields,
-    getBearer(attempt) {
+    async getBearer(attempt) {
       attempt.secrets.push(client_secret, refresh_token)
-      return requestAccessToken(attempt, USER_ENDPOINT, form(fields))
+      const { access_token } = await sendForJson(attempt, USER_ENDPOINT, form(fields))
+      return access_token
     }
   }
 }
@@ -131,5 +132,5 @@ const USER_ENDPOINT = 'https://oauth2.googleapis.com/token'
 
 interface Bearer {
   readonly identity: unknown
-  getBearer(attempt: Attempt): Promise<string>
+  getBearer(attempt: Attempt): Promise<unknown>
 }

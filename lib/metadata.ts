@@ -56,7 +56,7 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   // What goes into the URL is held to characters that need no escaping there.
   const isDefault = serviceAccount === 'default'
   check(isDefault || isEmail(serviceAccount), 'serviceAccount', 'the email of an account')
-  check(isText(host, HOST) && isUrl(`http://${host}`), 'host', 'a host, with or without port')
+  check(isText(host, HOST) && isUrl(`http://${host}`), 'host', 'a host or host:port')
   check(!format || format === 'full' || format === 'standard', 'format', '"standard" or "full"')
   check(!licenses || licenses === true, 'licenses', 'true or false')
   const path = `computeMetadata/v1/instance/service-accounts/${serviceAccount}/identity`
@@ -67,12 +67,11 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   async function exchange(attempt: Attempt, audience: string): Promise<string> {
     const url = endpoint + new URLSearchParams({ audience })
     const init = { method: 'GET', headers: { [FLAVOR]: 'Google' } }
-    const { text, headers } = await send(attempt, url, init, (_reason, _description, { status, headers }) => {
-      if (!headers.has(FLAVOR)) return silence
-      if (status === 404) return 'Most likely, no such service account is attached here'
+    const answer = await send(attempt, url, init, (_reason, _description, response) => {
+      if (!isGenuine(response)) return silence
+      if (response.status === 404) return 'No such service account is attached here'
     })
-    // What lacks the header is some other server that has the address.
-    if (headers.get(FLAVOR) === 'Google') return text.trim()
+    if (isGenuine(answer)) return answer.text.trim()
     throw new IdTokenError('invalid_response', silence)
   }
 
@@ -82,3 +81,8 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
 
 const HOST = /^([\w.-]+|\[[\da-f:]+\])(:\d+)?$/i
 const FLAVOR = 'metadata-flavor'
+
+/** What lacks the header is some other server that has the address. */
+function isGenuine({ headers }: { headers: Headers }): boolean {
+  return headers.get(FLAVOR) === 'Google'
+}

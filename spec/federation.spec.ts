@@ -774,8 +774,8 @@ test('for real: a subject token for somebody else, a stale one, one of another i
 
 const iamRefusals: [what: string, status: Parameters<typeof failed>[0], hint?: RegExp][] = [
   ['no permission', iamErrors.noIdToken, /iam\.serviceAccountOpenIdTokenCreator/],
-  ['an unknown account', notFound('caller@project.iam.gserviceaccount.com'), /email/],
-  ['an API that is off', iamErrors.serviceDisabled, /iamcredentials\.googleapis\.com/],
+  ['an unknown account', notFound('caller@project.iam.gserviceaccount.com')],
+  ['an API that is off', iamErrors.serviceDisabled],
   ['bad credentials', iamErrors.badCredentials],
   ['a bad argument', iamErrors.invalidArgument]
 ]

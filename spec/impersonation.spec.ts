@@ -469,8 +469,8 @@ for (const universeDomain of noDomains) {
 const iamRefusals: [what: string, status: Parameters<typeof failed>[0], hint?: RegExp][] = [
   ['no permission', iamErrors.noIdToken, /iam\.serviceAccountOpenIdTokenCreator/],
   ['no permission of a delegate', iamErrors.noDelegation],
-  ['an unknown account', notFound('caller@project.iam.gserviceaccount.com'), /email/],
-  ['an API that is off', iamErrors.serviceDisabled, /iamcredentials\.googleapis\.com/],
+  ['an unknown account', notFound('caller@project.iam.gserviceaccount.com')],
+  ['an API that is off', iamErrors.serviceDisabled],
   ['bad credentials', iamErrors.badCredentials],
   ['a bad argument', iamErrors.invalidArgument]
 ]

@@ -5,7 +5,7 @@ import { getToken } from './flight.ts'
 import { check, isEmail } from './options.ts'
 import type { CommonOptions } from './options.ts'
 import { sendForJson } from './request.ts'
-import type { Attempt, Hints } from './request.ts'
+import type { Attempt } from './request.ts'
 import { isText, VISIBLE } from './text.ts'
 
 /**
@@ -18,6 +18,8 @@ export function getTokenOf({ url, email }: Account, actor: Actor, options: Commo
 
   async function exchange(attempt: Attempt, audience: string): Promise<unknown> {
     const bearer = await actor.getBearer(attempt)
+    // It goes into a header, and the errors of headers quote what does not fit.
+    if (!isText(bearer, VISIBLE)) throw new IdTokenError('invalid_response', 'The access token is missing')
     attempt.secrets.push(bearer)
     const headers = { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' }
     const names = delegates.map((email) => RESOURCE + email)
@@ -41,18 +43,6 @@ export function readAccount(json: CredentialJson, universe: string, serviceAccou
   return { url: `${origin}/v1/${RESOURCE}${email}:generateIdToken`, email }
 }
 
-/** What a request before that gives: an access token. */
-export async function requestAccessToken(
-  attempt: Attempt,
-  url: string,
-  init: RequestInit,
-  hints?: Hints
-): Promise<string> {
-  const { access_token } = await sendForJson(attempt, url, init, hints)
-  if (isText(access_token, VISIBLE)) return access_token
-  throw new IdTokenError('invalid_response', `${url} answered without an access token`)
-}
-
 /** The universe that credentials are for, which must be Google's own or the one that the caller names, too. */
 export function readUniverse(json: CredentialJson, universe: string = GOOGLE): string {
   check(isText(universe, /^[a-z\d-]+(\.[a-z\d-]+)+$/), 'universeDomain', 'a domain')
@@ -74,7 +64,7 @@ export function readGoogleUrl(
   path: string
 ): RegExpExecArray {
   const url = json[field] ?? `https://${service}.${universe}${path}`
-  const name = `(?:(?:[\\w-]+\\.)?${service}|${service}\\.[\\w-]+|[\\w-]+-${service})`
+  const name = `(?:(?:[\\w-]+[.-])?${service}|${service}\\.[\\w-]+)`
   const form = new RegExp(`^(https://${name}\\.${universe.replaceAll('.', '\\.')})(/\\S*)$`, 'i')
   const match = isText(url) && form.exec(url)
   if (match) return match
@@ -84,16 +74,10 @@ export function readGoogleUrl(
 /** Before the email of an account. */
 export const RESOURCE = 'projects/-/serviceAccounts/'
 
-function advise(reason: string, description: string): string | undefined {
-  return ADVICE.find(([sign]) => sign.test(`${reason} ${description}`))?.[1]
+/** What Google's own words leave open. */
+function advise(_reason: string, description: string): string | undefined {
+  if (description.includes('getOpenIdToken')) return 'Grant the caller roles/iam.serviceAccountOpenIdTokenCreator on it'
 }
-
-/** What IAM's refusals mostly come from. */
-const ADVICE: readonly [sign: RegExp, hint: string][] = [
-  [/getOpenIdToken/, 'Grant the caller roles/iam.serviceAccountOpenIdTokenCreator on the account'],
-  [/NOT_FOUND/, 'Check the email of the account'],
-  [/disabled|not been used/, 'Enable the API iamcredentials.googleapis.com']
-]
 
 /** An account that ID tokens are asked of, and where. */
 interface Account {
@@ -108,6 +92,6 @@ interface Actor {
   /** The emails of accounts in between. */
   readonly delegates?: readonly string[]
   readonly includeEmail?: boolean
-  /** What proves it, fit for a header; no error may show it from then on. */
-  getBearer(attempt: Attempt): Promise<string>
+  /** What proves it: a self-signed JWT, or an access token as it came. */
+  getBearer(attempt: Attempt): Promise<unknown>
 }
