@@ -1,10 +1,12 @@
 // What the scripts share: the manifest's entries, child processes, folders that clean up after themselves.
 
 import { spawn } from 'node:child_process'
+import { generateKeyPair } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { cp, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 
 /** Where npm starts every script. (The place of this file is another one when a spec bundles it.) */
 export const root = process.cwd()
@@ -38,6 +40,18 @@ export function findFiles(folder, wanted, skipped = ['node_modules']) {
     if (item.isDirectory()) return skipped.includes(item.name) ? [] : findFiles(path, wanted, skipped)
     return wanted(path) ? [path] : []
   }).sort()
+}
+
+/** The specs that Node runs, most of which run elsewhere, too. */
+export function specFiles() {
+  return findFiles('spec', (path) => /\.(spec|node)\.ts$/.test(path), ['node_modules', 'runtimes', 'fixtures', 'jsr'])
+}
+
+/** RSA keys, as text for the environment: nearly every spec needs some, and they are slow to make. */
+export async function rsaKeys() {
+  const makeKey = () => promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
+  const keys = await Promise.all(Array.from({ length: 6 }, makeKey))
+  return JSON.stringify(keys.map(({ privateKey }) => JSON.stringify(privateKey.export({ format: 'jwk' }))))
 }
 
 /**

@@ -2,14 +2,13 @@
 // Runs each spec in a process of its own: for every subject, in plain Node and in the edge VM.
 
 import { fork } from 'node:child_process'
-import { generateKeyPair } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { SourceMap } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
-import { parseArgs, promisify, stripVTControlCharacters } from 'node:util'
+import { parseArgs, stripVTControlCharacters } from 'node:util'
 import { bundles, subjectNames } from './bundles.js'
-import { findFiles, manifest, once, root, workFolder } from './project.js'
+import { manifest, once, root, rsaKeys, specFiles, workFolder } from './project.js'
 
 const { values: options, positionals: filters } = parseArgs({
   allowPositionals: true,
@@ -22,8 +21,8 @@ const { values: options, positionals: filters } = parseArgs({
   }
 })
 
-// RSA keys are slow to make, and nearly every spec needs some: these are new for every run.
-process.env.SPEC_RSA_KEYS ??= JSON.stringify(await Promise.all(Array.from({ length: 6 }, newKey)))
+// These are new for every run.
+process.env.SPEC_RSA_KEYS ??= await rsaKeys()
 
 const { publicFiles, specBundle, subjectFile } = bundles(workFolder(), options.lib)
 const sourceMap = once((file) => {
@@ -39,7 +38,7 @@ const bySpec = {}
 const told = new Set()
 
 const runs = []
-for (const spec of specFiles()) {
+for (const spec of chosenSpecs()) {
   await attempt({ spec, subject: 'none', runtime: 'none' }, async () => runs.push(...await runsOf(spec)))
 }
 // The packed package comes last: while it is made, the others run.
@@ -56,14 +55,8 @@ const skipped = totals.skipped ? `, ${totals.skipped} skipped` : ''
 console.log(`${totals.passed} passed, ${totals.failed} failed${skipped}`)
 process.exitCode = totals.failed ? 1 : 0
 
-async function newKey() {
-  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
-  return JSON.stringify(privateKey.export({ format: 'jwk' }))
-}
-
-function specFiles() {
-  const apart = ['node_modules', 'runtimes', 'fixtures', 'jsr']
-  const all = findFiles('spec', (path) => /\.(spec|node)\.ts$/.test(path), apart)
+function chosenSpecs() {
+  const all = specFiles()
   if (filters.length === 0) return all
   return filters.flatMap((text) => isFile(text) ? text : all.filter((path) => path.includes(text)))
 }
