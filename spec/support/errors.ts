@@ -59,7 +59,7 @@ export function formsOf(pem: string): string[] {
 }
 
 /** Every property, own and inherited from the error's class, and all of the cause. */
-function textsOf(error: any): string[] {
+export function textsOf(error: any): string[] {
   if (typeof error !== 'object' || !error) return [String(error)]
   const own = Object.getOwnPropertyNames(error).filter((name) => name !== 'cause')
   const values = own.flatMap((name) => textsOf(error[name]))
