@@ -20,7 +20,7 @@
 import { checkType, readCredentials, readFields, unsupported } from './internal/credentials.ts'
 import type { CredentialJson } from './internal/credentials.ts'
 import { IdTokenError, redact } from './internal/errors.ts'
-import { getTokenOf, readAccount, readGoogleUrl, readUniverse } from './internal/iam.ts'
+import { getTokenOf, readAccount, readGoogleUrl } from './internal/iam.ts'
 import { check } from './internal/options.ts'
 import type { CommonOptions } from './internal/options.ts'
 import { form, sendForJson } from './internal/request.ts'
@@ -101,15 +101,14 @@ export interface GetIdTokenOptions extends CommonOptions {
  * ```
  */
 export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
-  const { subjectToken, identity = '', store, serviceAccount } = options
+  const { subjectToken, identity = '', store } = options
   const json = readJson(options)
   const { audience: provider, subject_token_type } = readFields(json, ['audience'], ['subject_token_type'])
-  const universe = readUniverse(json, options.universeDomain)
-  const [stsUrl] = readGoogleUrl(json, 'token_url', 'sts', universe, '/v1/token')
-  const account = readAccount(json, universe, serviceAccount)
+  const account = readAccount(json, options)
+  const [stsUrl] = readGoogleUrl(json, 'token_url', 'sts', account.universe, '/v1/token')
 
   const { credential_source: source } = json
-  if (subjectToken === undefined && source) {
+  if (!subjectToken && source) {
     throw unsupported(`for a token from ${kindOf(Object(source))}`, 'Pass it as subjectToken')
   }
   const isFunction = typeof subjectToken === 'function'
@@ -117,7 +116,7 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const isOptional = identity === '' && !(isFunction && store)
   check(isOptional || isText(identity), 'identity', 'a text where a subjectToken function meets a store')
 
-  async function getBearer(attempt: Attempt): Promise<unknown> {
+  async function get(attempt: Attempt): Promise<unknown> {
     const init = form({
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
       audience: provider,
@@ -126,12 +125,11 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
       subject_token_type: subject_token_type ?? 'urn:ietf:params:oauth:token-type:jwt',
       subject_token: await getSubjectToken(attempt, subjectToken, provider)
     })
-    const { access_token } = await sendForJson(attempt, stsUrl, init, advise)
-    return access_token
+    return (await sendForJson(attempt, stsUrl, init, advise)).access_token
   }
 
   const whose = ['federation', stsUrl, provider, subject_token_type, identity, isFunction || subjectToken]
-  return getTokenOf(account, { identity: whose, getBearer }, options)
+  return getTokenOf(account, { identity: whose, get }, options)
 }
 
 /** Pools and providers have names of small letters, digits and dashes. */
@@ -179,6 +177,6 @@ function advise(reason: string, description: string): string | undefined {
 
 /** What STS's refusals mostly come from. */
 const ADVICE: readonly [sign: RegExp, hint: string][] = [
-  [/stale/, 'Pass a function as subjectToken: this one is too old'],
-  [/audience|condition/, 'Check the provider, its allowed audiences and its attribute condition']
+  [/stale/, 'Pass subjectToken as a function'],
+  [/audience|condition/, "Check the provider's allowed audiences and attribute condition"]
 ]

@@ -19,10 +19,10 @@ import { checkType, invalidCredentials, readCredentials, readFields } from './in
 import type { CredentialJson } from './internal/credentials.ts'
 import { IdTokenError } from './internal/errors.ts'
 import { getTokenOf, readAccount, readUniverse, RESOURCE } from './internal/iam.ts'
+import type { Bearer } from './internal/iam.ts'
 import { check, isEmail } from './internal/options.ts'
 import type { CommonOptions } from './internal/options.ts'
 import { form, sendForJson, timeAt } from './internal/request.ts'
-import type { Attempt } from './internal/request.ts'
 import { readServiceAccount, signJwt } from './internal/service-account.ts'
 import type { ServiceAccountKey } from './internal/service-account.ts'
 
@@ -84,14 +84,13 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const { delegates = readDelegates(json), includeEmail = true } = options
   check(isEmails(delegates), 'delegates', 'emails')
   check(typeof includeEmail === 'boolean', 'includeEmail', 'true or false')
-  const universe = readUniverse(json, options.universeDomain)
-  const account = readAccount(json, universe, options.serviceAccount)
+  const account = readAccount(json, options)
   const isFromGcloud = json.type === 'impersonated_service_account'
   const source = isFromGcloud ? json.source_credentials as CredentialJson : json
   if (typeof source !== 'object' || !source) throw invalidCredentials('lack source_credentials')
-  readUniverse(source, universe)
+  readUniverse(source, account.universe)
   const bearer = isFromGcloud && source.type === 'authorized_user' ? byLogin(source) : byKey(source, account.url)
-  return getTokenOf(account, { delegates, includeEmail, ...bearer }, options)
+  return getTokenOf(account, bearer, options, { delegates, includeEmail })
 }
 
 /** Emails, in order, out of their resource names as gcloud writes them. */
@@ -110,7 +109,7 @@ function byKey(source: CredentialJson, url: string): Bearer {
   checkType(source, 'service_account')
   const account = readServiceAccount(source)
   const claims = { sub: account.email, scope: 'https://www.googleapis.com/auth/iam' }
-  return { identity: account.identity, getBearer: () => signJwt(account, claims, timeAt(url)) }
+  return { identity: account.identity, get: () => signJwt(account, claims, timeAt(url)) }
 }
 
 /** The bearer is what the refresh token of a user is traded for. */
@@ -120,17 +119,11 @@ function byLogin(source: CredentialJson): Bearer {
   const fields = { client_id, client_secret, refresh_token, grant_type: 'refresh_token' }
   return {
     identity: fields,
-    async getBearer(attempt) {
+    async get(attempt) {
       attempt.secrets.push(client_secret, refresh_token)
-      const { access_token } = await sendForJson(attempt, USER_ENDPOINT, form(fields))
-      return access_token
+      return (await sendForJson(attempt, USER_ENDPOINT, form(fields))).access_token
     }
   }
 }
 
 const USER_ENDPOINT = 'https://oauth2.googleapis.com/token'
-
-interface Bearer {
-  readonly identity: unknown
-  getBearer(attempt: Attempt): Promise<unknown>
-}

@@ -13,34 +13,37 @@ import { isText, VISIBLE } from './text.ts'
  *
  * @see https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateIdToken
  */
-export function getTokenOf({ url, email }: Account, actor: Actor, options: CommonOptions): Promise<string> {
-  const { delegates = [], includeEmail = true } = actor
-
+export function getTokenOf(
+  { url, email }: Account,
+  bearer: Bearer,
+  options: CommonOptions,
+  { delegates = [], includeEmail = true }: Wishes = {}
+): Promise<string> {
   async function exchange(attempt: Attempt, audience: string): Promise<unknown> {
-    const bearer = await actor.getBearer(attempt)
+    const token = await bearer.get(attempt)
     // It goes into a header, and the errors of headers quote what does not fit.
-    if (!isText(bearer, VISIBLE)) throw new IdTokenError('invalid_response', 'The access token is missing')
-    attempt.secrets.push(bearer)
-    const headers = { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' }
+    if (!isText(token, VISIBLE)) throw new IdTokenError('invalid_response', 'The access token is missing')
+    attempt.secrets.push(token)
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
     const names = delegates.map((email) => RESOURCE + email)
     const body = JSON.stringify({ audience, includeEmail, useEmailAzp: true, delegates: names })
-    const { token } = await sendForJson(attempt, url, { method: 'POST', headers, body }, advise)
-    return token
+    return (await sendForJson(attempt, url, { method: 'POST', headers, body }, advise)).token
   }
 
-  const identity = JSON.stringify([url, delegates, includeEmail, actor.identity])
+  const identity = JSON.stringify([url, delegates, includeEmail, bearer.identity])
   return getToken({ identity, endpoint: url, email, exchange }, options)
 }
 
 /** The account that the caller names, or else the `service_account_impersonation_url` of the credentials. */
-export function readAccount(json: CredentialJson, universe: string, serviceAccount: string | undefined): Account {
+export function readAccount(json: CredentialJson, { serviceAccount, universeDomain }: Named): Account {
+  const universe = readUniverse(json, universeDomain)
   const field = 'service_account_impersonation_url'
   const [, origin, path] = readGoogleUrl(json, field, 'iamcredentials', universe, '/')
   const named = path!.split(RESOURCE)[1]?.replace(':generateAccessToken', '')
   if (path !== '/' && !isEmail(named)) throw invalidCredentials(`have a ${field} of no account`)
   const email = serviceAccount ?? named
   check(isEmail(email), 'serviceAccount', 'the email of an account: only those have ID tokens')
-  return { url: `${origin}/v1/${RESOURCE}${email}:generateIdToken`, email }
+  return { url: `${origin}/v1/${RESOURCE}${email}:generateIdToken`, email, universe }
 }
 
 /** The universe that credentials are for, which must be Google's own or the one that the caller names, too. */
@@ -83,15 +86,25 @@ function advise(_reason: string, description: string): string | undefined {
 interface Account {
   readonly url: string
   readonly email: string
+  readonly universe: string
 }
 
-/** Who asks for them. */
-interface Actor {
-  /** Everything that the bearer depends on, plain. */
+/** How callers name it. */
+interface Named {
+  serviceAccount?: string | undefined
+  universeDomain?: string | undefined
+}
+
+/** What proves that somebody may act as it. */
+export interface Bearer {
+  /** Everything that it depends on. */
   readonly identity: unknown
+  /** A self-signed JWT, or an access token as it came. */
+  get(attempt: Attempt): Promise<unknown>
+}
+
+interface Wishes {
   /** The emails of accounts in between. */
   readonly delegates?: readonly string[]
   readonly includeEmail?: boolean
-  /** What proves it: a self-signed JWT, or an access token as it came. */
-  getBearer(attempt: Attempt): Promise<unknown>
 }
