@@ -467,11 +467,13 @@ for (const [what, universe_domain, universeDomain, ...patterns] of otherUniverse
 for (const [field, service, path] of fields) {
   test(`another universe's host is no host of this one, nor the other way round: ${field}`, async () => {
     const road = await byJson({ universes: [UNIVERSE] })
-    const away = { ...road.json, universe_domain: 'googleapis.com', token_url: undefined }
+    const [, [impersonation, , iamPath]] = fields
+    const iam = `https://iamcredentials.googleapis.com${iamPath}`
+    const away = { ...road.json, universe_domain: 'googleapis.com', token_url: undefined, [impersonation]: iam }
     const home = `https://${service}.googleapis.com${path}`
     const foreign = `https://${service}.${UNIVERSE}${path}`
     const attempts = [
-      road.ask({ credentials: { ...away, service_account_impersonation_url: home, [field]: foreign } }),
+      road.ask({ credentials: { ...away, [field]: foreign } }),
       road.ask({ credentials: { ...road.json, [field]: home }, universeDomain: UNIVERSE })
     ]
     for (const attempt of attempts) await fails(attempt, 'invalid_credentials', new RegExp(field))
