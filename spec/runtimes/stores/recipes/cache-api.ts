@@ -1,8 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { encryptedStore } from 'gcp-id-token/store'
-
 const urlOf = (key: string) => `https://id-tokens.example.com/${key}` // on a host of yours
-
 export const store = encryptedStore({
   async get(key) {
     const cache = await caches.open('id-tokens')
