@@ -12,8 +12,8 @@ import type { Surface } from './surfaces.ts'
 const { subject, seed, runs, only, path, done, pulse } = workerData
 /** How often memory is looked at, of which the first time is for comparison. */
 const CHECKPOINTS = 5
-/** What the heap may grow by after the first of these, in bytes: tables of 500 texts, each up to 64 KiB. */
-const MOST_GROWTH = 16 * 2 ** 20
+/** What the heap may grow by after the first of these, in bytes. */
+const MOST_GROWTH = 8 * 2 ** 20
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc')
