@@ -109,7 +109,7 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
 
   const { credential_source: source } = json
   if (!subjectToken && source) {
-    throw unsupported(`for a token from ${kindOf(Object(source))}`, 'Pass it as subjectToken')
+    throw unsupported(`for a token from ${kindOf(Object(source))}`, 'Pass subjectToken')
   }
   const isFunction = typeof subjectToken === 'function'
   check(isFunction || isText(subjectToken), 'subjectToken', TOKEN_KIND)

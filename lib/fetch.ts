@@ -126,7 +126,7 @@ export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOpti
   /** Puts a token on the request, if it may go where that goes. */
   async function authorize({ headers, signal, url }: Request, more?: { forceRefresh: true }): Promise<string> {
     const { origin } = new URL(url)
-    const isAllowed = origins ? origins.includes(origin) : SAFE.test(origin)
+    const isAllowed = SAFE.test(origin) && (!origins || origins.includes(origin))
     check(isAllowed, 'The URL', `at origins of ${origins ?? 'https or loopback'}`)
     const token = await getToken({ audience: audience ?? origin, signal, ...more })
     // What is no token, Headers would quote in their error.

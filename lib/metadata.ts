@@ -66,7 +66,7 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
 
   async function exchange(attempt: Attempt, audience: string): Promise<string> {
     const url = endpoint + new URLSearchParams({ audience })
-    const init = { method: 'GET', headers: { [FLAVOR]: 'Google' } }
+    const init = { method: 'GET', headers: { 'metadata-flavor': 'Google' } }
     const answer = await send(attempt, url, init, (_reason, _description, response) => {
       if (!isGenuine(response)) return silence
       if (response.status === 404) return 'No such service account is attached here'
@@ -80,9 +80,8 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
 }
 
 const HOST = /^([\w.-]+|\[[\da-f:]+\])(:\d+)?$/i
-const FLAVOR = 'metadata-flavor'
 
 /** What lacks the header is some other server that has the address. */
 function isGenuine({ headers }: { headers: Headers }): boolean {
-  return headers.get(FLAVOR) === 'Google'
+  return headers.get('metadata-flavor') === 'Google'
 }

@@ -72,7 +72,7 @@ export interface KvNamespace {
 export function encryptedStore(store: TokenStore, { secret }: StoreOptions): TokenStore {
   check(typeof store?.set === 'function', 'store', 'a TokenStore: is it bound?')
   const isSafe = typeof secret === 'string' && secret.length >= 32
-  check(isSafe, 'secret', 'text of at least 32 characters: is it bound?')
+  check(isSafe, 'secret', '32 characters or more: is it bound?')
   // Settled keys only: on Cloudflare Workers, a promise of a request that is gone would never settle.
   let keys: Keys | undefined
   return {

@@ -40,7 +40,7 @@ export function readAccount(json: CredentialJson, { serviceAccount, universeDoma
   const field = 'service_account_impersonation_url'
   const [, origin, path] = readGoogleUrl(json, field, 'iamcredentials', universe, '/')
   const named = path!.split(RESOURCE)[1]?.replace(':generateAccessToken', '')
-  if (path !== '/' && !isEmail(named)) throw invalidCredentials(`have a ${field} of no account`)
+  if (path !== '/' && !isEmail(named)) throw invalidCredentials(`have a ${field} that is of no account`)
   const email = serviceAccount ?? named
   check(isEmail(email), 'serviceAccount', 'the email of an account: only those have ID tokens')
   return { url: `${origin}/v1/${RESOURCE}${email}:generateIdToken`, email, universe }
