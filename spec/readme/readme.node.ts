@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { transform } from 'esbuild'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { entries, manifest, mustRun, readJson, run, workFolder } from '../../scripts/project.js'
@@ -10,6 +11,8 @@ import { inReadme, inSources, isScript, makesStore } from './examples.ts'
 const test = suite('the README')
 const readme = readFileSync('README.md', 'utf8')
 const RECIPES = 'spec/runtimes/stores/recipes'
+/** Pictures have whole URLs where not only GitHub shall show them. */
+const RAW = 'https://raw.githubusercontent.com/gcp-id-token/gcp-id-token/main/'
 
 test('has at most 250 lines', () => {
   assert.ok(readme.trimEnd().split('\n').length <= 250)
@@ -73,6 +76,17 @@ test('has links that lead somewhere', () => {
     const [path, anchor] = target!.split('#')
     if (/^https:/.test(target!)) continue
     assert.ok(path ? existsSync(path) : headings.includes(anchor!), target)
+  }
+})
+
+test('has pictures that are there, and well-formed', async () => {
+  const pictures = [...readme.matchAll(/!\[.+?\]\((.+?)\)/g)].map(([, target]) => target!.replace(RAW, ''))
+  assert.ok(pictures.length > 0)
+  for (const path of pictures) {
+    const svg = readFileSync(path, 'utf8')
+    assert.match(svg, /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" /)
+    // A parser for JSX knows what XML is; braces are text here.
+    await transform(svg.replace(/[{}]/g, ''), { loader: 'jsx' })
   }
 })
 
