@@ -47,6 +47,24 @@ test('is taken by the strictest Google whose clock is 30 seconds behind', async 
   assert.is(google.requests[0]!.status, 200)
 })
 
+test('is signed by a key that nobody can export, and that is good for nothing else', async () => {
+  const { options } = await setUp()
+  const { subtle } = crypto
+  const { importKey } = subtle
+  const imported: CryptoKey[] = []
+  subtle.importKey = async (...args: any[]) => {
+    const key = await (importKey as (...args: any[]) => Promise<CryptoKey>).apply(subtle, args)
+    if (args[0] === 'pkcs8') imported.push(key)
+    return key
+  }
+  try {
+    await getIdToken(options)
+  } finally {
+    subtle.importKey = importKey
+  }
+  assert.equal(imported.map(({ extractable, usages }) => [extractable, [...usages]]), [[false, ['sign']]])
+})
+
 const endpoints = [
   TOKEN_URL,
   'https://www.googleapis.com/oauth2/v4/token',
