@@ -13,6 +13,11 @@ import type { FederatedRoad } from './support/roads.ts'
 
 const test = suite('federation')
 
+// The pauses before retries are random, and here as short as they can be.
+const { random } = Math
+test.before(() => { Math.random = () => 0 })
+test.after(() => { Math.random = random })
+
 const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type'
 const STS = 'https://sts.googleapis.com/v1/token'
 const EU = 'eu-iamcredentials.googleapis.com'
