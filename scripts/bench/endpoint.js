@@ -28,6 +28,7 @@ const server = createServer(async (request, response) => {
   response.writeHead(answer ? 200 : 400, { 'content-type': 'application/json; charset=utf-8' }).end(answer)
 })
 server.listen(0, '127.0.0.1', () => process.send(`http://127.0.0.1:${server.address().port}/token`))
+process.on('disconnect', () => process.exit()) // with the bench, however that ends
 
 async function signAll(count) {
   const { privateKey } = await generateKeyPair('RS256')

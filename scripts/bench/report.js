@@ -2,16 +2,16 @@
 
 export const RESULTS = 'scripts/bench/results.json'
 export const CHART = '.github/comparison.svg'
+export const IMPORT = 'import, by the processor'
 
 const OURS = 'gcp-id-token'
 const GOOGLES = 'google-auth-library'
 const LEAST = 'least code'
 const EMPTY = 'an empty module'
-const IMPORT = 'import, by the processor'
 const KEPT = `${GOOGLES}, client kept`
 const TEXT = `${OURS}, key as text`
 
-/** What this package is to reach, and what it is in these results: the median over the rounds, and quartiles. */
+/** What this package is to reach, and what it reached in these results: the median of the rounds, quartiles. */
 export function targets({ times }) {
   const node = Object.values(times)[0]
   const ratio = (name, reference, subject = OURS) => node[name][subject].ratios[reference]
@@ -84,8 +84,8 @@ function table({ date, machine, bytes, times }) {
   return [
     ...rows.map((row) => `| ${row.join(' | ')} |`),
     '',
-    `Medians of ${date}, by \`npm run bench\`: ${runtime} on ${machine}, with the token endpoint on the same ` +
-      'machine; the way to Google comes on top, for all alike. For a first token this takes ' +
+    `Medians of ${date}, by \`npm run bench\`: ${runtime} on ${machine}, with the token endpoint on the ` +
+      'same machine; the way to Google comes on top, for all alike. For a first token this takes ' +
       `${node['first token'][OURS].ratios[LEAST][1]} of the least code's time, ${elsewhere.join(', ')}.`,
     ''
   ].join('\n')

@@ -15,7 +15,7 @@ import { bytesOf } from '../bytes.js'
 import { install, manifest, mustRun, readJson, root, workFolder } from '../project.js'
 import { chart } from './chart.js'
 import { measureElsewhere } from './elsewhere.js'
-import { CHART, RESULTS, print, withTable } from './report.js'
+import { CHART, IMPORT, RESULTS, print, withTable } from './report.js'
 import { inRounds, summary } from './rounds.js'
 
 const here = join(root, 'scripts/bench')
@@ -46,7 +46,7 @@ try {
     versions: versions(),
     bytes: await measureBytes(),
     times: {
-      [`Node ${await NODE.version()}`]: { 'import, by the processor': await measureImports(), ...await measureInNode(key) },
+      [`Node ${await NODE.version()}`]: await measureInNode(key),
       ...await measureElsewhere(work, bundle, key)
     }
   }
@@ -107,17 +107,18 @@ async function measureBytes() {
   }
 }
 
-/** Each in a process of its own. The processor's time, since there is no waiting in it but for other programs. */
+async function measureInNode(key) {
+  const { stdout } = await mustRun(NODE.needs, [join(work, 'in-node.js'), JSON.stringify(key)])
+  return { [IMPORT]: await measureImports(), ...JSON.parse(stdout) }
+}
+
+/** Each in a process of its own, by the processor: the clock would also tell what other programs take. */
 async function measureImports() {
   const turns = Object.entries(MODULES).map(([name, module]) => [name, async () => {
     return JSON.parse((await mustRun(NODE.needs, ['import.js', module], { cwd: work })).stdout)
   }])
   const measured = await inRounds(Object.fromEntries(turns), { rounds: 25, warmUp: 2 })
   return summary(measured, ['an empty module'])
-}
-
-async function measureInNode(key) {
-  return JSON.parse((await mustRun(NODE.needs, [join(work, 'in-node.js'), JSON.stringify(key)])).stdout)
 }
 
 async function save(results) {

@@ -21,7 +21,9 @@ bench('has a chart that is drawn from what was measured', () => {
   const svg = readFileSync(CHART, 'utf8')
   assert.is(svg, chart(results))
   assert.not.match(svg, /NaN|undefined|Infinity/)
-  for (const bytes of Object.values<number>(results.bytes)) assert.match(svg, `>${bytes.toLocaleString('en')}<`)
+  for (const bytes of Object.values<number>(results.bytes)) {
+    assert.match(svg, `>${bytes.toLocaleString('en')}<`)
+  }
 })
 
 bench('is of the versions that are installed for it, each pinned', () => {
@@ -40,7 +42,8 @@ bench('compares within each round, and gives everybody every place', async () =>
     order.push(name)
     return { time: factor * (time *= 1.001) }
   }
-  const measured = await inRounds({ quick: turn('quick', 1), slow: turn('slow', 2) }, { rounds: 40, warmUp: 4 })
+  const turns = { quick: turn('quick', 1), slow: turn('slow', 2) }
+  const measured = await inRounds(turns, { rounds: 40, warmUp: 4 })
   assert.is(order.length, 88)
   assert.is(order.filter((name, i) => i % 2 === 0 && name === 'quick').length, 22)
   assert.is(measured['slow']!.length, 40)

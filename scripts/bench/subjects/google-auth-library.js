@@ -1,5 +1,4 @@
-import { Gaxios } from 'gaxios'
-import { GoogleAuth, JWT } from 'google-auth-library'
+import { gaxios, GoogleAuth, JWT } from 'google-auth-library'
 
 /** As its documentation has it: a client for each call. It keeps no token from one client to the next. */
 export function open(key) {
@@ -18,7 +17,7 @@ export function openAndKeep(key) {
 }
 
 function authFor({ client_email: email, private_key: key, private_key_id: keyId, token_uri }) {
-  const transporter = new Gaxios()
+  const transporter = new gaxios.Gaxios()
   // It asks Google whatever the key's `token_uri` is; all else stays as it is.
   const resolved = async (request) => Object.assign(request, { url: new URL(token_uri) })
   transporter.interceptors.request.add({ resolved })
