@@ -13,7 +13,7 @@
  * @module
  */
 import { check } from './internal/options.ts'
-import { isText, VISIBLE } from './internal/text.ts'
+import { isText, parseUrl, VISIBLE } from './internal/text.ts'
 
 /** What {@link authorizedFetch} takes beside the source of its tokens. */
 export interface AuthorizedFetchOptions {
@@ -87,7 +87,7 @@ export type AuthorizedFetch = (input: string | URL | Request, init?: RequestInit
  * ```
  */
 export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOptions = {}): AuthorizedFetch {
-  const { audience, origins = audience && [parse(audience)?.origin], header = 'auto', fetch } = options
+  const { audience, origins = audience && [parseUrl(audience)?.origin], header = 'auto', fetch } = options
   check(typeof getToken === 'function', 'getToken', 'a function')
   check(audience === undefined || isText(audience), 'audience', 'a text')
   check(origins === undefined || isOrigins(origins), 'origins', 'origins of https or loopback, or audience a URL')
@@ -150,14 +150,7 @@ const MOST_HOPS = 10
 const LEAST_AGE = 60
 
 function isOrigins(value: unknown): boolean {
-  return Array.isArray(value) && value.every((one) => SAFE.test(one) && parse(one)?.origin === one)
-}
-
-/** Instead of URL.canParse, which Workers lack under old compatibility dates. */
-function parse(url: string, base?: string): URL | undefined {
-  try {
-    return new URL(url, base)
-  } catch {}
+  return Array.isArray(value) && value.every((one) => SAFE.test(one) && parseUrl(one)?.origin === one)
 }
 
 /** Whether the service calls the token invalid (RFC 6750 section 3.1), and a fresh one may do better. */
@@ -187,7 +180,7 @@ function nextUrl(mode: string | undefined, request: Request, response: Response)
   }
   const location = headers.get('location')
   if (!location || !/^(GET|HEAD)$/.test(method)) return
-  const next = parse(location, url)?.href
+  const next = parseUrl(location, url)?.href
   // As text, to which a URL with a password in it is foreign, too: a Request takes no such URL.
   if (next?.startsWith(`${new URL(url).origin}/`)) return next
 }

@@ -13,10 +13,10 @@
 import { IdTokenError } from './internal/errors.ts'
 import { getToken } from './internal/flight.ts'
 import type { CommonOptions } from './internal/options.ts'
-import { check, isEmail, isUrl } from './internal/options.ts'
+import { check, isEmail } from './internal/options.ts'
 import { send } from './internal/request.ts'
 import type { Attempt } from './internal/request.ts'
-import { isText } from './internal/text.ts'
+import { isText, parseUrl } from './internal/text.ts'
 
 export { IdTokenError }
 export type { CommonOptions }
@@ -56,12 +56,12 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   // What goes into the URL is held to characters that need no escaping there.
   const isDefault = serviceAccount === 'default'
   check(isDefault || isEmail(serviceAccount), 'serviceAccount', 'the email of an account')
-  check(isText(host, HOST) && isUrl(`http://${host}`), 'host', 'a host or host:port')
+  check(isText(host, HOST) && parseUrl(`http://${host}`), 'host', 'a host or host:port')
   check(!format || format === 'full' || format === 'standard', 'format', '"standard" or "full"')
   check(!licenses || licenses === true, 'licenses', 'true or false')
-  const path = `computeMetadata/v1/instance/service-accounts/${serviceAccount}/identity`
-  const query = `${format ? `format=${format}&` : ''}${licenses ? 'licenses=TRUE&' : ''}`
-  const endpoint = `http://${host}/${path}?${query}`
+  let endpoint = `http://${host}/computeMetadata/v1/instance/service-accounts/${serviceAccount}/identity?`
+  if (format) endpoint += `format=${format}&`
+  if (licenses) endpoint += 'licenses=TRUE&'
   const silence = `No metadata server answers at ${host}: is this running on Google Cloud?`
 
   async function exchange(attempt: Attempt, audience: string): Promise<string> {
