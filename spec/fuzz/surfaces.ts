@@ -218,20 +218,22 @@ export const surfaces: Record<string, Surface<any>> = {
     change: fc.oneof(damage(), damage(binary), fc.constant(unchanged)),
     instead: seldom(fc.anything()),
     claimed: fc.option(claimed)
-  }), ({ change, instead, claimed, ...course }) => {
+  }), async ({ change, instead, claimed, ...course }) => {
+    const wrong: unknown[] = [] // the library takes what is thrown below for a fault of the store
     const get = async (key: string, stage: Stage) => {
-      const token = claimed ? tokenOf(stage, ...claimed) : stage.idToken()
+      const token = asUtf8(claimed ? tokenOf(stage, ...claimed) : stage.idToken())
       await sealing.set(key, token, { ttl: 3600 })
       const text = held.text
       held.text = instead === null ? change(text) : instead
       journal.note(`sealed: ${typeof held.text === 'string' ? JSON.stringify(held.text) : typeof held.text}`)
       const opened = await sealing.get(key)
-      assert.ok(opened === undefined || opened === token, 'it was opened to something else')
-      if (held.text === text) assert.is(opened, token)
+      if (opened !== (held.text === text ? token : opened && token)) wrong.push(opened)
       stage.secrets.add(secretOf(token))
       return opened
     }
-    return ask({ ...course, answers: [], get })
+    const word = await ask({ ...course, answers: [], get })
+    assert.equal(wrong, [], 'it was opened to something else')
+    return word
   })
 }
 
@@ -367,6 +369,11 @@ function der(): fc.Arbitrary<string> {
     binary,
     fc.nat(700).map((length) => '\x01'.repeat(length))
   )
+}
+
+/** Half characters are lost on the way. */
+function asUtf8(text: string): string {
+  return new TextDecoder().decode(new TextEncoder().encode(text))
 }
 
 function unchanged(text: string): string {
