@@ -128,8 +128,8 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
     return (await sendForJson(attempt, stsUrl, init, advise)).access_token
   }
 
-  const whose = ['federation', stsUrl, provider, subject_token_type, identity, isFunction || subjectToken]
-  return getTokenOf(account, { identity: whose, get }, options)
+  const whose = JSON.stringify([stsUrl, provider, subject_token_type, identity, isFunction])
+  return getTokenOf(account, { identity: isFunction ? whose : whose + subjectToken, get }, options)
 }
 
 /** Pools and providers have names of small letters, digits and dashes. */

@@ -118,7 +118,7 @@ function byLogin(source: CredentialJson): Bearer {
   const { client_id, client_secret, refresh_token } = readFields(source, names)
   const fields = { client_id, client_secret, refresh_token, grant_type: 'refresh_token' }
   return {
-    identity: fields,
+    identity: JSON.stringify(fields),
     async get(attempt) {
       attempt.secrets.push(client_secret, refresh_token)
       return (await sendForJson(attempt, USER_ENDPOINT, form(fields))).access_token
