@@ -59,7 +59,7 @@ async function prepare() {
 async function hitsOf(bundle, subject) {
   const coverage = stryker[names.MUTATION_COVERAGE_OBJECT] = { static: {}, perTest: {} }
   stryker[names.CURRENT_TEST_ID] = 'loading'
-  await runSpec(bundle, subject, Infinity, () => { stryker[names.CURRENT_TEST_ID] = 'running' })
+  await runSpec(bundle, subject, 300, () => { stryker[names.CURRENT_TEST_ID] = 'running' })
   return { loading: {}, running: {}, ...coverage.perTest }
 }
 

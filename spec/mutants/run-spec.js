@@ -2,9 +2,10 @@
 
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
+import { Worker } from 'node:worker_threads'
 
-/** Specs put their own in the place of this one. */
-const { setTimeout, clearTimeout } = globalThis
+const watchdog = new Worker(new URL('watchdog.js', import.meta.url))
+watchdog.unref()
 let place = 'before the first spec'
 
 process.on('unhandledRejection', (reason) => fail('unhandled rejection', reason))
@@ -16,12 +17,11 @@ export async function runSpec(bundle, subject, seconds, loaded = () => {}) {
   const suites = []
   place = bundle
   Object.assign(globalThis, { UVU_DEFER: 1, UVU_INDEX: 0, UVU_QUEUE: [suites], SPEC_HOST: newHost(bundle) })
-  const limit = setTimeout(() => fail(`it takes longer than ${seconds} s`), Math.min(seconds * 1000, 2 ** 31 - 1))
+  watchdog.postMessage({ bundle, seconds })
   await import(`${pathToFileURL(subject)}?${bundle}`)
   loaded()
   await import(pathToFileURL(bundle))
   for (const run of suites) await run()
-  clearTimeout(limit)
 }
 
 function newHost(bundle) {
