@@ -25,9 +25,9 @@ export interface AuthorizedFetchOptions {
    */
   audience?: string
   /**
-   * Where tokens may go, such as `https://api.example.com`; a request to elsewhere is a `TypeError`, and nothing
-   * is sent. Default: the origin of `audience`, which therefore must be a URL; without an `audience`, everywhere,
-   * as the token is then good for no other place than the one that it goes to.
+   * Where tokens may go, such as `https://api.example.com`: origins of https, or of http on loopback. A request to
+   * elsewhere is a `TypeError`, and nothing is sent. Default: the origin of `audience`, which therefore must be a
+   * URL; without an `audience`, everywhere, as the token is then good for no other place than the one that it goes to.
    */
   origins?: readonly string[]
   /**
