@@ -25,6 +25,7 @@ const elsewhere = [
   'https://user:password@oauth2.googleapis.com/token',
   'https://evil.com/#https://oauth2.googleapis.com/token',
   'https://evil.com/?u=https://oauth2.googleapis.com/token',
+  'https://evil.com/?u=http://localhost/token',
   'https://oauth2.googleapis.com/token/',
   'https://oauth2.googleapis.com/token?a=b',
   'https://oauth2.googleapis.com/token#a',
@@ -101,6 +102,13 @@ for (const token_uri of elsewhere) {
     assert.is(google.requests.length, 0)
   })
 }
+
+test('posts to an emulator that has no path', async () => {
+  const { google, key, options } = await setUp()
+  const credentials = { ...key, token_uri: 'http://localhost:8080' }
+  await fails(getIdToken({ ...options, credentials }), 'rejected', /404/)
+  assert.equal(google.requests.map(({ url }) => url), ['http://localhost:8080/'])
+})
 
 test('hands fetch a URL as text and an init of method, headers, body, signal and redirect', async () => {
   const { google, options } = await setUp()

@@ -2,6 +2,7 @@ import { authorizedFetch } from 'gcp-id-token/fetch'
 import type { GetToken } from 'gcp-id-token/fetch'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { FakeClock } from './support/clock.ts'
 import { rejects } from './support/errors.ts'
 import { newService, newTokens, watchedResponse } from './support/service.ts'
 import type { Answer } from './support/service.ts'
@@ -75,6 +76,20 @@ test('is replaced when it is over a minute old', async () => {
     const { service, tokens, fetch } = newScene([refusal()], [age, 0])
     await fetch(SERVICE)
     assert.equal([service.sent.length, tokens.asked.length], [sent, sent], `${age} s`)
+  }
+})
+
+test('is left at a minute to the millisecond', async () => {
+  const clock = new FakeClock()
+  try {
+    for (const [later, sent] of [[0, 1], [1, 2]] as const) {
+      const { service, fetch } = newScene([refusal()], [60, 0])
+      await clock.advance(later)
+      await fetch(SERVICE)
+      assert.is(service.sent.length, sent, `${later} ms later`)
+    }
+  } finally {
+    clock.restore()
   }
 })
 

@@ -5,8 +5,9 @@ import type { AuthorizedFetchOptions } from 'gcp-id-token/fetch'
 import { getIdToken as fromMetadata } from 'gcp-id-token/metadata'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { misused, rejects, showsNothingOf } from './support/errors.ts'
+import { isMistake, misused, rejects, showsNothingOf } from './support/errors.ts'
 import { newService, newTokens } from './support/service.ts'
+import { noUrls } from './support/urls.ts'
 
 const test = suite('authorizedFetch')
 
@@ -38,7 +39,7 @@ const wrongOptions: [option: string, value: any][] = [
   ...[
     null, SERVICE, {}, 1, new URL(SERVICE), [`${SERVICE}/`], [`${SERVICE}/path`], ['hello-uc.a.run.app'], ['*'],
     ['null'], ['HTTPS://hello-uc.a.run.app'], [`${SERVICE}:443`], [''], [null], [undefined], [new URL(SERVICE)],
-    [SERVICE, 'data:,'], [[SERVICE]]
+    [SERVICE, 'data:,'], [[SERVICE]], ...noUrls('https://').map((text) => [text])
   ].map((value): [string, any] => ['origins', value])
 ]
 
@@ -148,6 +149,7 @@ const places: [Pick<AuthorizedFetchOptions, 'audience' | 'origins'>, string, str
   [{}, 'http://127.0.0.1.a.example:80', undefined],
   [{}, 'http://[::2]', undefined],
   [{}, 'http://a.localhost', undefined],
+  [{}, 'http://https:8080', undefined],
   [{ audience: 'http://a.example' }, 'http://a.example', undefined],
   [{ origins: ['http://a.example'] }, 'http://a.example', undefined],
   [{}, 'data:,hello', undefined]
@@ -322,7 +324,10 @@ function content(): RequestInit {
 }
 
 function isTypeErrorAbout(option: string) {
-  return (error: Error) => error instanceof TypeError && error.message.includes(option)
+  return (error: Error) => {
+    isMistake(error, new RegExp(option))
+    return true
+  }
 }
 
 type Form = [input: string | URL | Request, init?: RequestInit]

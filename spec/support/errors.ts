@@ -18,9 +18,14 @@ export async function fails(work: Promise<unknown>, code: string, ...patterns: R
 
 /** A caller's mistake: a native `TypeError` that says which option it is about. */
 export async function misused(work: Promise<unknown>, ...patterns: RegExp[]): Promise<void> {
-  const error = await rejects(work)
+  isMistake(await rejects(work), ...patterns)
+}
+
+/** The same of an error that is at hand. */
+export function isMistake(error: any, ...patterns: RegExp[]): void {
   assert.instance(error, TypeError)
   assert.is(error.name, 'TypeError')
+  assert.not.match(error.message, /^ | must be $/)
   for (const pattern of patterns) assert.match(error.message, pattern)
 }
 
