@@ -169,6 +169,18 @@ for (const [what, wear] of clothes) {
   })
 }
 
+test('an audience that is a URL already reaches the function as it stands', async () => {
+  const { ask, json } = await byJson()
+  const audience = 'https://pools.example//pool'
+  const given: string[] = []
+  const subjectToken = (audience: string) => {
+    given.push(audience)
+    return 'token'
+  }
+  await fails(ask({ credentials: { ...json, audience }, subjectToken }), 'rejected')
+  assert.equal(given, [audience])
+})
+
 test('most of the JSON may be missing', async () => {
   const { account, ask, google, json: { audience } } = await byJson()
   const credentials = { type: 'external_account', audience }
