@@ -44,7 +44,7 @@ async function prepare() {
     if (imports.length === 0) continue
     const started = performance.now()
     const hits = await hitsOf(bundle, subject)
-    specs.push({ bundle, seconds: (performance.now() - started) / 1000, hits })
+    specs.push({ bundle, seconds: (performance.now() - started) / 1000, ...hits })
   }
   const files = findFiles('lib', () => true).map((file, i) => {
     const noticed = resolve(work, `noticed-${i}`)
@@ -52,7 +52,7 @@ async function prepare() {
     writeFileSync(noticed, [...specs.keys()].join('\n'))
     return { noticed, reached: specsReaching(mutantsIn(file), specs) }
   })
-  writeFileSync(plan, JSON.stringify({ subject, specs: specs.map(({ hits, ...spec }) => spec), files }))
+  writeFileSync(plan, JSON.stringify({ subject, specs: specs.map(({ loading, running, ...spec }) => spec), files }))
 }
 
 /** How often the spec comes to each mutant, while the library is loaded and after that. */
@@ -66,11 +66,11 @@ async function hitsOf(bundle, subject) {
 /** For each mutant of a file, which specs come to it, and how often. */
 function specsReaching(mutants, specs) {
   // All files are loaded for all specs; a mutant that lives by that alone is for those that use its file.
-  const users = [...specs.entries()].filter(([, { hits }]) => mutants.some((id) => hits.running[id]))
-  return Object.fromEntries(mutants.map((id) => {
-    const counts = users.map(([i, { hits }]) => [i, (hits.loading[id] ?? 0) + (hits.running[id] ?? 0)])
-    return [id, counts.filter(([, count]) => count > 0)]
-  }))
+  const all = [...specs.entries()]
+  const users = all.filter(([, { running }]) => mutants.some((id) => running[id]))
+  const chosen = users.length ? users : all
+  const hits = (id) => chosen.map(([i, { loading, running }]) => [i, (loading[id] ?? 0) + (running[id] ?? 0)])
+  return Object.fromEntries(mutants.map((id) => [id, hits(id).filter(([, count]) => count > 0)]))
 }
 
 function mutantsIn(file) {
