@@ -17,13 +17,13 @@
  *
  * @module
  */
-import { checkType, readCredentials, readFields, unsupported } from './internal/credentials.ts'
+import { checkName, readCredentials, readFields, unsupported } from './internal/credentials.ts'
 import type { CredentialJson } from './internal/credentials.ts'
-import { IdTokenError, redact } from './internal/errors.ts'
+import { advice, IdTokenError, redact } from './internal/errors.ts'
 import { getTokenOf, readAccount, readGoogleUrl } from './internal/iam.ts'
 import { check } from './internal/options.ts'
 import type { CommonOptions } from './internal/options.ts'
-import { form, sendForJson } from './internal/request.ts'
+import { form, send } from './internal/request.ts'
 import type { Attempt } from './internal/request.ts'
 import { isText } from './internal/text.ts'
 
@@ -103,7 +103,7 @@ export interface GetIdTokenOptions extends CommonOptions {
 export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const { subjectToken, identity = '', store } = options
   const json = readJson(options)
-  const { audience: provider, subject_token_type } = readFields(json, ['audience'], ['subject_token_type'])
+  const [provider = '', tokenType] = readFields(json, ['audience', 'subject_token_type'], 1)
   const account = readAccount(json, options)
   const [stsUrl] = readGoogleUrl(json, 'token_url', 'sts', account.universe, '/v1/token')
 
@@ -122,14 +122,15 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
       audience: provider,
       scope: 'https://www.googleapis.com/auth/cloud-platform',
       requested_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-      subject_token_type: subject_token_type ?? 'urn:ietf:params:oauth:token-type:jwt',
+      subject_token_type: tokenType || 'urn:ietf:params:oauth:token-type:jwt',
       subject_token: await getSubjectToken(attempt, subjectToken, provider)
     })
-    return (await sendForJson(attempt, stsUrl, init, advise)).access_token
+    const { json } = await send(attempt, stsUrl!, init, hints)
+    return json?.access_token
   }
 
-  const whose = JSON.stringify([stsUrl, provider, subject_token_type, identity, isFunction])
-  return getTokenOf(account, { identity: isFunction ? whose : whose + subjectToken, get }, options)
+  const whose = [stsUrl, provider, tokenType, identity, isFunction ? undefined : subjectToken]
+  return getTokenOf(account, { identity: whose, get }, options)
 }
 
 /** Pools and providers have names of small letters, digits and dashes. */
@@ -145,7 +146,7 @@ function readJson({ provider, credentials, universeDomain }: GetIdTokenOptions):
     return { audience: provider.replace(PROVIDER, '//iam.googleapis.com/$3'), universe_domain: universeDomain }
   }
   const json = readCredentials(credentials)
-  checkType(json, 'external_account')
+  checkName(json, 'type', 'external_account')
   return json
 }
 
@@ -171,12 +172,8 @@ async function getSubjectToken(attempt: Attempt, subjectToken: SubjectToken, pro
   return token
 }
 
-function advise(reason: string, description: string): string | undefined {
-  return ADVICE.find(([sign]) => sign.test(`${reason} ${description}`))?.[1]
-}
-
 /** What STS's refusals mostly come from. */
-const ADVICE: readonly [sign: RegExp, hint: string][] = [
+const hints = advice(
   [/stale/, 'Pass subjectToken as a function'],
   [/audience|condition/, "Check the provider's allowed audiences and attribute condition"]
-]
+)

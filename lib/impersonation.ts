@@ -15,14 +15,14 @@
  *
  * @module
  */
-import { checkType, invalidCredentials, readCredentials, readFields } from './internal/credentials.ts'
+import { checkName, invalidCredentials, readCredentials, readFields, unsupported } from './internal/credentials.ts'
 import type { CredentialJson } from './internal/credentials.ts'
 import { IdTokenError } from './internal/errors.ts'
 import { getTokenOf, readAccount, readUniverse, RESOURCE } from './internal/iam.ts'
 import type { Bearer } from './internal/iam.ts'
 import { check, isEmail } from './internal/options.ts'
 import type { CommonOptions } from './internal/options.ts'
-import { form, sendForJson, timeAt } from './internal/request.ts'
+import { form, send, timeAt } from './internal/request.ts'
 import { readServiceAccount, signJwt } from './internal/service-account.ts'
 import type { ServiceAccountKey } from './internal/service-account.ts'
 
@@ -81,6 +81,7 @@ export interface GetIdTokenOptions extends CommonOptions {
  */
 export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const json = readCredentials(options.credentials)
+  if (json.type === 'authorized_user') throw unsupported('of type authorized_user', GCLOUD)
   const { delegates = readDelegates(json), includeEmail = true } = options
   check(isEmails(delegates), 'delegates', 'emails')
   check(typeof includeEmail === 'boolean', 'includeEmail', 'true or false')
@@ -89,7 +90,8 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const source = isFromGcloud ? json.source_credentials as CredentialJson : json
   if (typeof source !== 'object' || !source) throw invalidCredentials('lack source_credentials')
   readUniverse(source, account.universe)
-  const bearer = isFromGcloud && source.type === 'authorized_user' ? byLogin(source) : byKey(source, account.url)
+  const isUser = source.type === 'authorized_user'
+  const bearer = isUser ? byLogin(source) : byKey(source, account.url)
   return getTokenOf(account, bearer, options, { delegates, includeEmail })
 }
 
@@ -106,24 +108,26 @@ function isEmails(list: unknown): list is string[] {
 
 /** The bearer is what a key has signed for itself. */
 function byKey(source: CredentialJson, url: string): Bearer {
-  checkType(source, 'service_account')
+  checkName(source, 'type', 'service_account')
   const account = readServiceAccount(source)
-  const claims = { sub: account.email, scope: 'https://www.googleapis.com/auth/iam' }
-  return { identity: account.identity, get: () => signJwt(account, claims, timeAt(url)) }
+  const claims = { scope: 'https://www.googleapis.com/auth/iam' }
+  return { identity: account, get: () => signJwt(account, claims, timeAt(url)) }
 }
 
 /** The bearer is what the refresh token of a user is traded for. */
 function byLogin(source: CredentialJson): Bearer {
-  const names = ['client_id', 'client_secret', 'refresh_token'] as const
-  const { client_id, client_secret, refresh_token } = readFields(source, names)
-  const fields = { client_id, client_secret, refresh_token, grant_type: 'refresh_token' }
+  const identity = readFields(source, ['client_id', 'client_secret', 'refresh_token'])
+  const [client_id, client_secret, refresh_token] = identity as [string, string, string]
   return {
-    identity: JSON.stringify(fields),
+    identity,
     async get(attempt) {
       attempt.secrets.push(client_secret, refresh_token)
-      return (await sendForJson(attempt, USER_ENDPOINT, form(fields))).access_token
+      const init = form({ grant_type: 'refresh_token', client_id, client_secret, refresh_token })
+      const { json } = await send(attempt, USER_ENDPOINT, init)
+      return json?.access_token
     }
   }
 }
 
+const GCLOUD = 'Use gcloud auth application-default login --impersonate-service-account=EMAIL'
 const USER_ENDPOINT = 'https://oauth2.googleapis.com/token'

@@ -12,15 +12,15 @@
  *
  * @module
  */
-import { checkType, checkUniverse, GOOGLE, readCredentials } from './internal/credentials.ts'
-import { IdTokenError } from './internal/errors.ts'
+import { checkName, GOOGLE, invalidCredentials, readCredentials } from './internal/credentials.ts'
+import { advice, IdTokenError } from './internal/errors.ts'
 import { getToken } from './internal/flight.ts'
-import { isUrl } from './internal/options.ts'
+import { identityOf } from './internal/identity.ts'
 import type { CommonOptions } from './internal/options.ts'
-import { form, sendForJson, timeAt } from './internal/request.ts'
+import { form, send, timeAt } from './internal/request.ts'
 import type { Attempt } from './internal/request.ts'
 import { readServiceAccount, signJwt } from './internal/service-account.ts'
-import type { ServiceAccount, ServiceAccountKey } from './internal/service-account.ts'
+import type { ServiceAccountKey } from './internal/service-account.ts'
 
 export { IdTokenError }
 export type { CommonOptions, ServiceAccountKey }
@@ -55,55 +55,42 @@ export interface GetIdTokenOptions extends CommonOptions {
  */
 export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const json = readCredentials(options.credentials)
-  checkType(json, 'service_account')
-  checkUniverse(json, GOOGLE, 'Use gcp-id-token/impersonation')
+  checkName(json, 'type', 'service_account')
+  checkName(json, 'universe_domain', GOOGLE, 'Use gcp-id-token/impersonation')
   const account = readServiceAccount(json)
-  const { identity, email, tokenUri } = account
-  const endpoint = tokenUri ?? ENDPOINTS[0]
-  checkEndpoint(endpoint)
-  const exchange = (attempt: Attempt, audience: string) => exchangeAssertion(attempt, account, endpoint, audience)
-  return getToken({ identity, endpoint, email, exchange }, options)
+  const [email, , , tokenUri] = account
+  const endpoint = tokenUri || ENDPOINT
+  if (!ENDPOINTS.includes(endpoint) && !LOOPBACK.test(endpoint)) {
+    throw invalidCredentials('have a foreign token_uri', `Use ${ENDPOINT}`)
+  }
+
+  /** Trades a signed assertion (RFC 7523 section 2.1) for an ID token. */
+  async function exchange(attempt: Attempt, audience: string): Promise<unknown> {
+    const assertion = await signJwt(account, { aud: endpoint, target_audience: audience }, timeAt(endpoint))
+    attempt.secrets.push(assertion)
+    const init = form({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion })
+    const { json } = await send(attempt, endpoint, init, hints)
+    return json?.id_token
+  }
+
+  return getToken({ identity: identityOf(account), endpoint, email, exchange }, options)
 }
 
+const ENDPOINT = 'https://oauth2.googleapis.com/token'
 /** Google's token endpoint and its older names. Whoever is sent an assertion can use it, so it goes nowhere else. */
 const ENDPOINTS = [
-  'https://oauth2.googleapis.com/token',
+  ENDPOINT,
   'https://www.googleapis.com/oauth2/v4/token',
   'https://accounts.google.com/o/oauth2/token'
-] as const
+]
+/** Where emulators are. */
 const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/\S*)?$/
 
-function checkEndpoint(endpoint: string): void {
-  if ((ENDPOINTS as readonly string[]).includes(endpoint) || (LOOPBACK.test(endpoint) && isUrl(endpoint))) return
-  throw new IdTokenError('invalid_credentials', "token_uri in the credentials is none of Google's", {
-    hint: `Expected ${ENDPOINTS[0]}`
-  })
-}
-
-/** Trades a signed assertion (RFC 7523 section 2.1) for an ID token. */
-async function exchangeAssertion(
-  attempt: Attempt,
-  account: ServiceAccount,
-  endpoint: string,
-  audience: string
-): Promise<unknown> {
-  const claims = { sub: account.email, aud: endpoint, target_audience: audience }
-  const assertion = await signJwt(account, claims, timeAt(endpoint))
-  attempt.secrets.push(assertion)
-  const init = form({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion })
-  const { id_token } = await sendForJson(attempt, endpoint, init, advise)
-  return id_token
-}
-
-function advise(reason: string, description: string): string | undefined {
-  return ADVICE.find(([sign]) => sign.test(`${reason} ${description}`))?.[1]
-}
-
 /** What Google's refusals mostly come from. */
-const ADVICE: readonly [sign: RegExp, hint: string][] = [
-  [/signature|verifier/i, 'The key was probably deleted or disabled: make a new one'],
-  [/account not found|valid email/i, 'Was the service account deleted? Check client_email'],
-  [/disabled_client/, 'Enable the service account and its key'],
-  [/timeframe/, 'Set the clock of this machine'],
+const hints = advice(
+  [/ignature|verifier/, 'Was the key deleted or disabled?'],
+  [/not found|email/, 'Was the account deleted? Check client_email'],
+  [/disabled_client/, 'Enable the account'],
+  [/timeframe/, 'Set the clock'],
   [/audience provided/, 'Check the audience']
-]
+)

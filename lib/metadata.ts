@@ -59,15 +59,16 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   check(isText(host, HOST) && parseUrl(`http://${host}`), 'host', 'a host or host:port')
   check(!format || format === 'full' || format === 'standard', 'format', '"standard" or "full"')
   check(!licenses || licenses === true, 'licenses', 'true or false')
-  let endpoint = `http://${host}/computeMetadata/v1/instance/service-accounts/${serviceAccount}/identity?`
-  if (format) endpoint += `format=${format}&`
-  if (licenses) endpoint += 'licenses=TRUE&'
+  const endpoint = `http://${host}/computeMetadata/v1/instance/service-accounts/${serviceAccount}/identity`
+  let identity = `${endpoint}?`
+  if (format) identity += `format=${format}&`
+  if (licenses) identity += 'licenses=TRUE&'
   const silence = `No metadata server answers at ${host}: is this running on Google Cloud?`
 
   async function exchange(attempt: Attempt, audience: string): Promise<string> {
-    const url = endpoint + new URLSearchParams({ audience })
+    const url = identity + new URLSearchParams({ audience })
     const init = { method: 'GET', headers: { 'metadata-flavor': 'Google' } }
-    const answer = await send(attempt, url, init, (_reason, _description, response) => {
+    const answer = await send(attempt, url, init, (_message, response) => {
       if (!isGenuine(response)) return silence
       if (response.status === 404) return 'No such service account is attached here'
     })
@@ -76,7 +77,12 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   }
 
   const email = isDefault ? undefined : serviceAccount
-  return getToken({ identity: endpoint, endpoint, email, silence, repeats: true, exchange }, options)
+  try {
+    return await getToken({ identity, endpoint, email, repeats: true, exchange }, options)
+  } catch (error) {
+    const { code, status } = Object(error)
+    throw !status && (code === 'unavailable' || code === 'timeout') ? new IdTokenError(code, silence) : error
+  }
 }
 
 const HOST = /^([\w.-]+|\[[\da-f:]+\])(:\d+)?$/i

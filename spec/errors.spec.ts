@@ -14,7 +14,7 @@ test('IdTokenError is a class of errors', () => {
   const error = new IdTokenError('rejected', 'No', details)
   assert.instance(error, Error)
   assert.is(error.name, 'IdTokenError')
-  assert.is(error.message, 'No. Do this')
+  assert.is(error.message, 'No - Do this')
   assert.equal(JSON.parse(JSON.stringify(error)), { name: 'IdTokenError', code: 'rejected', ...details })
   assert.is(error.cause, undefined)
 })

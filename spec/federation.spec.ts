@@ -47,7 +47,7 @@ test('two requests: the exchange at STS, then what comes of it asks for the ID t
   assert.is(google.requests.length, 2)
   assert.is(sts!.url, STS)
   assert.is(sts!.method, 'POST')
-  assert.equal(sts!.init!.headers, { 'content-type': 'application/x-www-form-urlencoded' })
+  assert.match(sts!.headers['content-type']!, /^application\/x-www-form-urlencoded\b/)
   assert.equal(sts!.form, {
     grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
     audience: `//iam.googleapis.com/${provider.name}`,
@@ -65,7 +65,8 @@ test('two requests: the exchange at STS, then what comes of it asks for the ID t
   for (const { init } of google.requests) {
     assert.is(init!.redirect, 'manual')
     assert.instance(init!.signal, AbortSignal)
-    assert.equal(Object.keys(init!).sort(), ['body', 'headers', 'method', 'redirect', 'signal'])
+    const names = ['body', 'method', 'redirect', 'signal']
+    assert.equal(Object.keys(init!).filter((name) => name !== 'headers').sort(), names)
   }
 })
 
@@ -217,7 +218,7 @@ const brokenJson: [what: string, change: object, code: string, ...patterns: RegE
   ['a key', { type: 'service_account' }, 'unsupported_credentials', /service_account/, /gcp-id-token\b/],
   ['an impersonation', { type: 'impersonated_service_account' }, 'unsupported_credentials',
     /gcp-id-token\/impersonation/],
-  ['a user', { type: 'authorized_user' }, 'unsupported_credentials', /gcloud/],
+  ['a user', { type: 'authorized_user' }, 'unsupported_credentials', /gcp-id-token\/impersonation/],
   ['another type', { type: 'gdch_service_account' }, 'unsupported_credentials', /external_account/],
   ['a type that is no text', { type: 7 }, 'unsupported_credentials', /external_account/]
 ]

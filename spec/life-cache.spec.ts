@@ -154,7 +154,10 @@ test('that holds for accounts that share a key, too', async ({ ask, google, key,
   assert.equal(spies.map((calls) => calls.length), [0, 0, 0])
 })
 
-test('the imported key is kept: a second audience costs no import', async ({ ask, google, key, spy }) => {
+test('the imported key is kept: a second audience costs no import', async (scene) => {
+  const { google, spy } = scene
+  const key = await google.createKey(google.createAccount(), { fresh: true })
+  const ask = (options = {}) => scene.ask({ credentials: key, ...options })
   const imports = spy(crypto.subtle, 'importKey')
   const ofKeys = () => imports.filter(([format]) => format === 'pkcs8').length
   await ask()

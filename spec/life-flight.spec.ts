@@ -483,7 +483,7 @@ for (const moves of ['always', 'at I/O'] as const) {
     test(`a leader whose promises reject ${when}`, async (scene) => {
       const { ask, clock, google } = scene
       const start = clock.now
-      const end = doomed(() => ask({ fetch: silence }))
+      const end = doomed(scene, () => ask({ fetch: silence }))
       await clock.settle()
       const leaders = clock.timers
       const early = wait ? [ask(), ask(), ask()] : []
@@ -503,7 +503,7 @@ for (const moves of ['always', 'at I/O'] as const) {
     for (const forceRefresh of [true, false]) {
       if (!forceRefresh) await clock.advance(3375 * SECOND)
       const before = google.requests.length
-      const end = doomed(() => ask({ fetch: silence, forceRefresh }))
+      const end = doomed(scene, () => ask({ fetch: silence, forceRefresh }))
       await clock.settle()
       clock.drop(clock.timers)
       end(new Error('This promise was created by a request that has since ended'))
@@ -536,25 +536,24 @@ async function deadLeader({ ask, clock, fetch }: Scene, options = {}): Promise<v
   clock.drop(clock.timers)
 }
 
-/** Runs what makes promises; all of these can be rejected later, whoever holds them. */
-function doomed(call: () => Promise<unknown>): (reason: Error) => void {
+/** Runs a leader; later, whoever waits for what it shares can be told that its request has ended. */
+function doomed({ spy }: Scene, lead: () => Promise<unknown>): (reason: Error) => void {
+  const original = Promise.prototype.catch
   const rejecters: ((reason: Error) => void)[] = []
-  const { Promise } = globalThis
-  globalThis.Promise = class<T> extends Promise<T> {
-    static override readonly [Symbol.species] = Promise
-
-    constructor(executor: ConstructorParameters<typeof Promise<T>>[0]) {
-      super((resolve, reject) => {
-        rejecters.push(reject)
-        executor(resolve, reject)
-      })
-      this.catch(() => {}) // most are nobody's any more
-    }
-  } as PromiseConstructor
-  call().catch(() => {})
-  globalThis.Promise = Promise
-  assert.ok(rejecters.length, 'it shares a promise of this kind')
+  let leads = true
+  let shared: unknown
+  let over: Error | undefined
+  spy(Promise.prototype, 'catch', function (this: Promise<unknown>, onRejected) {
+    if (leads) shared = this // in the end, what the leader itself waits for
+    if (leads || this !== shared) return original.call(this, onRejected)
+    const end = new Promise<never>((_, reject) => over ? reject(over) : rejecters.push(reject))
+    return original.call(Promise.race([this, end]), onRejected)
+  } as typeof original)
+  lead().then(() => {}, () => {})
+  leads = false
+  assert.ok(shared, 'it shares a promise')
   return (reason) => {
+    over = reason
     for (const reject of rejecters) reject(reason)
   }
 }

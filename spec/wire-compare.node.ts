@@ -11,11 +11,8 @@ const test = suite('what is sent, compared')
 
 const NOW = 1_900_000_000_000
 
-const FORM = 'application/x-www-form-urlencoded'
-
 /** All that differs, in full: what is missing here must be alike. */
 const differences: [part: string, ours: unknown, theirs: unknown, why: string][] = [
-  ['header content-type', FORM, `${FORM};charset=UTF-8`, 'a form is UTF-8 in any case'],
   ['header accept', undefined, 'application/json', 'the endpoint speaks nothing else'],
   ['header user-agent', undefined, /^google-api-nodejs-client\//, 'the runtime says it, where it can'],
   ['header x-goog-api-client', undefined, /^gl-node\//, 'metrics of Google\'s own clients'],
@@ -53,7 +50,7 @@ test('the request for a token differs where it should, and nowhere else', async 
   assert.equal(found.sort(), listed.sort())
   const alike = Object.keys(ours!).filter((part) => !listed.includes(part))
   const claims = ['claim aud', 'claim iss', 'claim target_audience']
-  assert.equal(alike.sort(), ['JWS alg', ...claims, 'form grant_type', 'method', 'order', 'url'])
+  assert.equal(alike.sort(), ['JWS alg', ...claims, 'form grant_type', 'header content-type', 'method', 'order', 'url'])
 })
 
 test.run()

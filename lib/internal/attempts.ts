@@ -14,8 +14,6 @@ export interface Source {
   readonly endpoint: string
   /** The account that the token must be of, where that is known. */
   readonly email?: string | undefined
-  /** What it means when nobody answers. */
-  readonly silence?: string
   /** Hands out one token again and again until 225 s before its end: asking earlier is of no use. */
   readonly repeats?: boolean
   /** One attempt to get an ID token. */
@@ -44,27 +42,22 @@ export async function requestToken(
       if (token) return token
       controller.abort()
       failure ??= new IdTokenError('timeout', `no ID token within ${timeout} ms`)
-    } catch (error) {
-      const { code } = error as IdTokenError
+    } catch (error: any) {
       // A refusal that comes with news of the time is most likely due to it, so it is worth one more attempt at once.
-      if (code === 'rejected' && !clockCorrected && Math.abs(clockOffset(source.endpoint) - offset) > CLOCK_TOLERANCE) {
+      // Less than 15 s is no news: assertions are signed 30 s back.
+      const clockMoved = Math.abs(clockOffset(source.endpoint) - offset) > 15_000
+      if (error.code === 'rejected' && clockMoved && !clockCorrected) {
         clockCorrected = true
         continue
       }
-      if (code !== 'unavailable') throw error
+      if (error.code !== 'unavailable') throw error
       failure = error as IdTokenError
     }
     // Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-    const pause = attempt.retryAfter ?? Math.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** retry)
-    if (retry++ >= retries || pause > LONGEST_PAUSE) {
-      throw source.silence && !failure.status ? new IdTokenError(failure.code, source.silence) : failure
-    }
+    const { retryAfter } = attempt
+    const pause = retryAfter! >= 0 ? retryAfter! : Math.random() * Math.min(5000, 200 * 2 ** retry)
+    if (retry++ >= retries || pause > 5000) throw failure
     announce(pause)
     await within(pause, new Promise(() => {}))
   }
 }
-
-const FIRST_PAUSE = 200
-const LONGEST_PAUSE = 5000
-/** What our clock may be off without a word; assertions are signed 30 s back. */
-const CLOCK_TOLERANCE = 15_000

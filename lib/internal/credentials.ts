@@ -1,5 +1,7 @@
 import { textFromBase64 } from './base64.ts'
 import { IdTokenError } from './errors.ts'
+import { parseJson } from './json.ts'
+import { check } from './options.ts'
 import { Table } from './table.ts'
 
 /** A credential JSON of any type, before anybody looked at its fields. */
@@ -11,108 +13,61 @@ export type CredentialJson = { readonly [field: string]: unknown }
  */
 export function readCredentials(credentials: unknown): CredentialJson {
   if (typeof credentials === 'object' && credentials) return credentials as CredentialJson
-  if (typeof credentials !== 'string' || !credentials.trim()) {
-    const found = typeof (credentials ?? undefined)
-    throw new TypeError(`credentials are ${found === 'string' ? 'empty' : found}, not the JSON of a key: is the secret bound?`)
-  }
+  check(typeof credentials === 'string' && credentials.trim(), 'credentials', 'the JSON of a key: is the secret bound?')
   let json = known.get(credentials)
   if (!json) known.set(credentials, (json = unwrap(credentials)))
   return json
 }
 
-/** The named fields as texts, each checked; a missing one of `required` is an error that names it. */
-export function readFields<Required extends string, Optional extends string = never>(
-  json: CredentialJson,
-  required: readonly Required[],
-  optional: readonly Optional[] = []
-): { [field in Required]: string } & { [field in Optional]?: string | null } {
-  const missing = required.filter((field) => (json[field] ?? '') === '')
-  if (missing.length) throw invalidCredentials(`lack ${missing.join(' and ')}`)
-  const wrong = [...required, ...optional].find((field) => typeof (json[field] ?? '') !== 'string')
-  if (wrong) throw invalidCredentials(`have a ${wrong} that is no text`)
-  return json as ReturnType<typeof readFields<Required, Optional>>
+/** The named fields, all or the first few of them required, as texts; what is amiss is an error that names them. */
+export function readFields(json: CredentialJson, fields: readonly string[], required: number = fields.length): string[] {
+  const values = fields.map((field) => json[field] ?? '') as string[]
+  const wrong = fields.filter((_field: string, i) => typeof values[i] !== 'string' || (i < required && !values[i]))
+  if (wrong.length) throw invalidCredentials(`lack ${wrong.join(' and ')} as text`)
+  return values
 }
 
-/** Refuses credentials of another `type`, and names the entry that takes them. */
-export function checkType({ type }: CredentialJson, expected: string): void {
-  if (type == null || type === expected) return
-  const entry = ENTRIES.get(type)
-  // Only a type that is known is shown: by mistake, a field may hold anything.
-  throw unsupported(entry ? `of type ${type}` : `not of type ${expected}`, `Use ${entry ?? 'a service-account key'}`)
-}
-
-/** Refuses credentials of another universe, such as a sovereign cloud. */
-export function checkUniverse({ universe_domain }: CredentialJson, universe: string, hint: string): void {
-  const found = universe_domain ?? GOOGLE
-  if (found === universe) return
-  const name = typeof found === 'string' && /^[a-z\d.-]{1,60}$/.test(found) ? found : 'of another name'
-  throw unsupported(`for the universe ${name}`, hint)
+/** Refuses credentials whose `type` or `universe_domain` is another one, and says what takes them. */
+export function checkName(json: CredentialJson, field: string, expected: string, hint: string = entryFor(json)): void {
+  const found = json[field] ?? expected
+  // By mistake, a field may hold anything: only what looks like a name is shown.
+  const name = /^[a-z\d_.-]{1,60}$/.test(`${found}`) ? found : 'unknown'
+  if (found !== expected) throw unsupported(`of ${field} ${name}, not ${expected}`, hint)
 }
 
 /** Credentials that are not for this entry. */
-export function unsupported(what: string, hint: string): IdTokenError {
-  return new IdTokenError('unsupported_credentials', `credentials are ${what}`, { hint })
-}
+export const unsupported = (what: string, hint: string): IdTokenError =>
+  new IdTokenError('unsupported_credentials', `credentials are ${what}`, { hint })
+
+/** Credentials that are broken. */
+export const invalidCredentials = (what: string, hint?: string): IdTokenError =>
+  new IdTokenError('invalid_credentials', `credentials ${what}`, { hint })
 
 /** The universe that is meant when none is named. */
 export const GOOGLE = 'googleapis.com'
 
-const ENTRIES = new Map<unknown, string>([
-  ['service_account', 'gcp-id-token'],
-  ['external_account', 'gcp-id-token/federation'],
-  ['impersonated_service_account', 'gcp-id-token/impersonation'],
-  [
-    'authorized_user',
-    'gcp-id-token/impersonation and "gcloud auth application-default login --impersonate-service-account=EMAIL"'
-  ]
-])
-const LONGEST_TEXT = 65_536
-/** JSON in quotes in base64 in quotes: more than that is no accident. */
-const MOST_WRAPPINGS = 5
 /** Text that was unwrapped before: no request should pay for it again. */
 const known = new Table<CredentialJson>()
 
+function entryFor({ type }: CredentialJson): string {
+  if (type === 'external_account') return 'Use gcp-id-token/federation'
+  if (type === 'impersonated_service_account' || type === 'authorized_user') return 'Use gcp-id-token/impersonation'
+  return 'Use gcp-id-token with a service-account key'
+}
+
 function unwrap(text: string): CredentialJson {
-  for (let wrapping = 0; wrapping < MOST_WRAPPINGS; wrapping++) {
-    if (text.length > LONGEST_TEXT) throw invalidCredentials('are longer than 64 KiB')
-    text = text.trim() // takes a byte order mark, too
-    if (text.startsWith('{')) return parseObject(text)
-    if (/^["']/.test(text)) text = unquote(text)
-    else if (text.includes('-----BEGIN')) {
-      throw invalidCredentials('are only a PEM block', 'Use the whole JSON file, or { client_email, private_key }')
-    } else text = textFromBase64(text) ?? ''
+  // JSON in quotes in base64 in quotes: more than that is no accident.
+  for (let wrapping = 0; wrapping < 5 && text.length <= 65_536; wrapping++) {
+    // Strings of JSON have no raw line breaks, but dotenv makes some of `\n`. Keys are read with blanks in their place.
+    text = text.replace(/[\n\r\t]/g, ' ').trim() // takes a byte order mark, too
+    if (text.startsWith('{')) {
+      const json = parseJson(text)
+      if (json) return json
+      throw invalidCredentials(`are JSON cut short or broken, of ${text.length} characters`)
+    }
+    if (/^["']/.test(text)) text = parseJson(text) ?? text.slice(1, -1)
+    else if (text.includes('-----BEGIN')) throw invalidCredentials('are only a PEM block', 'Use the whole JSON file')
+    else text = textFromBase64(text)
   }
-  throw invalidCredentials('are neither JSON nor base64 of it')
-}
-
-function parseObject(text: string): CredentialJson {
-  const json = tryParse(text) ?? tryParse(escapeBreaks(text))
-  if (json) return json as CredentialJson
-  throw invalidCredentials(`are ${text.includes('}') ? 'not valid JSON' : `JSON cut short after ${text.length} characters`}`)
-}
-
-/** Without the error of JSON.parse, which quotes what it read. */
-function tryParse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {}
-}
-
-/** Raw line breaks and tabs inside strings, as dotenv makes them of `\n`, become what JSON allows. */
-function escapeBreaks(text: string): string {
-  let inString = false
-  return text.replace(/\\.|["\n\r\t]/gs, (found) => {
-    if (found === '"') inString = !inString
-    return inString && found < ' ' ? '\\n' : found
-  })
-}
-
-function unquote(text: string): string {
-  const inner = tryParse(text)
-  return typeof inner === 'string' ? inner : text.slice(1, -1)
-}
-
-/** Credentials that are broken. */
-export function invalidCredentials(what: string, hint?: string): IdTokenError {
-  return new IdTokenError('invalid_credentials', `credentials ${what}`, { hint })
+  throw invalidCredentials('are neither JSON nor base64 of it, within 64 KiB')
 }

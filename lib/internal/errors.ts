@@ -63,28 +63,27 @@ export class IdTokenError extends Error {
 
   /** Made by this package; apps only catch it. */
   constructor(code: IdTokenErrorCode, message: string, details: IdTokenErrorDetails = {}) {
-    super(details.hint ? `${message.replace(/\.$/, '')}. ${details.hint}` : message)
-    Object.assign(this, { code })
-    for (const [name, value] of Object.entries(details)) {
-      if (value) Object.assign(this, { [name]: value })
+    super(details.hint ? `${message} - ${details.hint}` : message)
+    for (const [name, value] of Object.entries({ code, ...details })) {
+      if (value) (this as any)[name] = value
     }
   }
 }
 
 /**
- * Foreign text, fit for an error: one line, short, without anything JWT-shaped and without 12 characters in a
+ * What is said elsewhere, fit for an error: one line, short, without anything JWT-shaped and without 12 characters in a
  * row of any of the `secrets`. Google is known to echo assertions (`Invalid signature for token: <jwt>`).
  */
-export function redact(text: string, secrets: readonly string[]): string {
-  text = text.slice(0, 1000).replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ').replace(/eyJ[\w.-]{9,}/g, REDACTED)
-  const secret = (start: number, end: number) => secrets.some((one) => one.includes(text.slice(start, end)))
-  for (let start = 0; start + 12 <= text.length; start++) {
-    let end = start + 12
-    if (!secret(start, end)) continue
-    while (end < text.length && secret(start, end + 1)) end++
-    text = text.slice(0, start) + REDACTED + text.slice(end)
+export function redact(said: unknown, secrets: readonly string[]): string {
+  let text = typeof said === 'string' ? said : ''
+  text = text.slice(0, 300).replace(/[\s\p{C}]+/gu, ' ').replace(/eyJ[\w.-]{9,}/g, '***')
+  for (const secret of secrets) {
+    for (let at = 0; at + 12 <= secret.length; at++) text = text.replaceAll(secret.slice(at, at + 12), '***')
   }
-  return text.slice(0, 300)
+  return text.trim()
 }
 
-const REDACTED = '[redacted]'
+/** What to do about faults, by what is said of them: the first that fits. */
+export function advice(...rules: readonly (readonly [sign: RegExp, hint: string])[]): (said: string) => string | undefined {
+  return (said) => rules.find(([sign]) => sign.test(said))?.[1]
+}

@@ -1,10 +1,11 @@
-import { checkUniverse, GOOGLE, invalidCredentials } from './credentials.ts'
+import { checkName, GOOGLE, invalidCredentials } from './credentials.ts'
 import type { CredentialJson } from './credentials.ts'
-import { IdTokenError } from './errors.ts'
+import { advice, IdTokenError } from './errors.ts'
 import { getToken } from './flight.ts'
+import { identityOf } from './identity.ts'
 import { check, isEmail } from './options.ts'
 import type { CommonOptions } from './options.ts'
-import { sendForJson } from './request.ts'
+import { send } from './request.ts'
 import type { Attempt } from './request.ts'
 import { isText, VISIBLE } from './text.ts'
 
@@ -27,11 +28,11 @@ export function getTokenOf(
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
     const names = delegates.map((email) => RESOURCE + email)
     const body = JSON.stringify({ audience, includeEmail, useEmailAzp: true, delegates: names })
-    return (await sendForJson(attempt, url, { method: 'POST', headers, body }, advise)).token
+    const { json } = await send(attempt, url, { method: 'POST', headers, body }, hints)
+    return json?.token
   }
 
-  // JSON shows where it ends, so that what comes after it is as it is: escaping a whole key takes its time.
-  const identity = JSON.stringify([url, delegates, includeEmail]) + bearer.identity
+  const identity = identityOf([url, delegates.join(), includeEmail, ...bearer.identity])
   return getToken({ identity, endpoint: url, email, exchange }, options)
 }
 
@@ -50,7 +51,8 @@ export function readAccount(json: CredentialJson, { serviceAccount, universeDoma
 /** The universe that credentials are for, which must be Google's own or the one that the caller names, too. */
 export function readUniverse(json: CredentialJson, universe: string = GOOGLE): string {
   check(isText(universe, /^[a-z\d-]+(\.[a-z\d-]+)+$/), 'universeDomain', 'a domain')
-  checkUniverse(json, universe, 'universeDomain must be the same')
+  const { universe_domain = GOOGLE } = json
+  checkName({ universe_domain }, 'universe_domain', universe, 'universeDomain must be the same')
   return universe
 }
 
@@ -79,9 +81,7 @@ export function readGoogleUrl(
 export const RESOURCE = 'projects/-/serviceAccounts/'
 
 /** What Google's own words leave open. */
-function advise(_reason: string, description: string): string | undefined {
-  if (description.includes('getOpenIdToken')) return 'Grant the caller roles/iam.serviceAccountOpenIdTokenCreator on it'
-}
+const hints = advice([/getOpenIdToken/, 'Grant the caller roles/iam.serviceAccountOpenIdTokenCreator on it'])
 
 /** An account that ID tokens are asked of, and where. */
 interface Account {
@@ -98,8 +98,8 @@ interface Named {
 
 /** What proves that somebody may act as it. */
 export interface Bearer {
-  /** Everything that it depends on, in a form that no two bearers share. */
-  readonly identity: string
+  /** Everything that it depends on. */
+  readonly identity: readonly unknown[]
   /** A self-signed JWT, or an access token as it came. */
   get(attempt: Attempt): Promise<unknown>
 }

@@ -50,19 +50,18 @@ export interface TokenStore {
 
 /** The options with their defaults, each checked: a mistake is a `TypeError` that names the option. */
 export function readOptions(options: CommonOptions): Settings {
-  const { audience, fetch = globalThis.fetch, signal, timeout = 5000, retries = 2 } = options
-  const { waitUntil, store, forceRefresh = false } = options
-  const advice = 'of a URL, pass .origin (Cloud Run, Functions gen2) or .href (Functions gen1)'
-  check(typeof audience === 'string' && audience, 'audience', `a text that is not empty; ${advice}`)
-  check(isFunction(fetch), 'fetch', 'a function')
-  check(!signal || isFunction(signal.addEventListener), 'signal', 'an AbortSignal')
-  check(typeof timeout === 'number' && timeout >= 0, 'timeout', 'milliseconds')
+  const { audience, fetch = globalThis.fetch, signal, timeout = 5000, retries = 2, waitUntil, store, forceRefresh } = options
+  const isText = typeof audience === 'string' && audience
+  check(isText, 'audience', 'a text: .origin of a URL (Cloud Run, Functions gen2) or its .href (Functions gen1)')
+  check(typeof fetch === 'function', 'fetch', 'a function')
+  check(!signal || typeof signal.throwIfAborted === 'function', 'signal', 'an AbortSignal')
+  check(typeof timeout === 'number' && timeout >= 0, 'timeout', 'a number')
   check(typeof retries === 'number' && retries >= 0, 'retries', 'a number')
-  const hold = isFunction(waitUntil) ? waitUntil : waitUntil && ((work: Promise<void>) => waitUntil.waitUntil(work))
-  check(!waitUntil || isFunction(waitUntil) || isFunction(waitUntil.waitUntil), 'waitUntil', 'a function or has one')
-  check(!store || (isFunction(store.get) && isFunction(store.set)), 'store', 'a TokenStore')
-  check(typeof forceRefresh === 'boolean', 'forceRefresh', 'true or false')
-  return { audience, fetch, signal, timeout, retries, waitUntil: hold, store, forceRefresh }
+  const hold = typeof waitUntil === 'function' ? waitUntil : waitUntil?.waitUntil?.bind(waitUntil)
+  check(!waitUntil || hold, 'waitUntil', 'a function')
+  check(!store || (typeof store.get === 'function' && typeof store.set === 'function'), 'store', 'a TokenStore')
+  check(!forceRefresh || forceRefresh === true, 'forceRefresh', 'a boolean')
+  return { ...options, fetch, timeout, retries, waitUntil: hold }
 }
 
 /** A caller's mistake is a native `TypeError`. */
@@ -84,18 +83,10 @@ export function isUrl(text: string): boolean {
   }
 }
 
-function isFunction(value: unknown): value is (...args: never[]) => unknown {
-  return typeof value === 'function'
-}
-
 /** Options after {@link readOptions}. */
-export interface Settings {
-  readonly audience: string
-  readonly fetch: Fetch
-  readonly signal: AbortSignal | undefined
-  readonly timeout: number
-  readonly retries: number
-  readonly waitUntil: WaitUntil | undefined
-  readonly store: TokenStore | undefined
-  readonly forceRefresh: boolean
+export interface Settings extends Omit<CommonOptions, 'waitUntil'> {
+  fetch: Fetch
+  timeout: number
+  retries: number
+  waitUntil: WaitUntil | undefined
 }

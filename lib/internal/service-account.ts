@@ -1,7 +1,6 @@
 import { toBase64url } from './base64.ts'
 import { readFields } from './credentials.ts'
 import type { CredentialJson } from './credentials.ts'
-import { check } from './options.ts'
 import { invalidKey, readPrivateKey } from './private-key.ts'
 import { Table } from './table.ts'
 
@@ -21,61 +20,38 @@ export interface ServiceAccountKey {
   universe_domain?: string
 }
 
-/** A service account with its key, read once. */
-export interface ServiceAccount {
-  readonly email: string
-  readonly keyId: string | null | undefined
-  readonly tokenUri: string | null | undefined
-  /** As it was given. */
-  readonly privateKey: string
-  readonly pkcs8: Uint8Array
-  /** Everything above, so that no two accounts, keys or endpoints share one. */
-  readonly identity: string
-  /** Plain data in every runtime, so that requests may share it. */
-  key?: SigningKey
-}
+/** A service account with its key. */
+export type ServiceAccount = readonly [email: string, privateKey: string, keyId: string, tokenUri: string]
 
-/** The account of a service-account JSON; one that was seen before costs no parsing. */
+/** The account of a service-account JSON. */
 export function readServiceAccount(json: CredentialJson): ServiceAccount {
-  const {
-    client_email: email,
-    private_key: privateKey,
-    private_key_id: keyId,
-    token_uri: tokenUri
-  } = readFields(json, REQUIRED, OPTIONAL)
-  // Looked up by what is short, then held against all: who knows only an email and a key id gets nothing.
-  const name = `${email} ${keyId} ${tokenUri}`
-  const known = accounts.get(name)
-  if (known && known.privateKey === privateKey && known.keyId === keyId && known.tokenUri === tokenUri) return known
-  const pkcs8 = readPrivateKey(privateKey)
-  const identity = JSON.stringify(['key', email, keyId, tokenUri, toBase64url(pkcs8)])
-  const account = { email, privateKey, keyId, tokenUri, pkcs8, identity }
-  accounts.set(name, account)
-  return account
+  const fields = readFields(json, ['client_email', 'private_key', 'private_key_id', 'token_uri'], 2)
+  return fields as unknown as ServiceAccount
 }
 
 /** A JWT (RFC 7519) of the account's, signed by RS256 (RFC 7518 section 3.3); valid for an hour around `now`. */
-export async function signJwt(account: ServiceAccount, claims: object, now: number): Promise<string> {
+export async function signJwt([email, privateKey, keyId]: ServiceAccount, claims: object, now: number): Promise<string> {
   // Google refuses what is signed in its future, and clocks differ: NTP keeps them well within 30 s.
   const iat = Math.floor(now / 1000) - 30
-  const header = { alg: 'RS256', typ: 'JWT', kid: account.keyId ?? undefined }
-  const body = { iss: account.email, ...claims, iat, exp: iat + 3600 }
-  const input = `${toBase64url(JSON.stringify(header))}.${toBase64url(JSON.stringify(body))}`
+  const header = { alg: 'RS256', typ: 'JWT', kid: keyId || undefined }
+  const body = { iss: email, sub: email, ...claims, iat, exp: iat + 3600 }
+  const encode = (text: string) => new TextEncoder().encode(text)
+  const input = [header, body].map((part) => toBase64url(encode(JSON.stringify(part)))).join('.')
   const { subtle } = crypto
-  check(subtle, 'crypto.subtle', 'there, as it is on pages of https')
+  let key = keys.get(privateKey)
+  const pkcs8 = key ? undefined : readPrivateKey(privateKey)
   try {
-    account.key ??= await subtle.importKey('pkcs8', account.pkcs8 as never, RS256, false, ['sign'])
-    const signature = await subtle.sign(RS256.name, account.key, new TextEncoder().encode(input))
-    return `${input}.${toBase64url(new Uint8Array(signature))}`
+    key ??= await subtle.importKey('pkcs8', pkcs8 as never, RS256, false, ['sign'])
+    keys.set(privateKey, key)
+    return `${input}.${toBase64url(await subtle.sign(RS256, key, encode(input)))}`
   } catch {
-    throw invalidKey('is damaged') // what runtimes say of it differs, and says less
+    throw invalidKey('is damaged or not of RSA') // what runtimes say of it differs, and says less
   }
 }
 
-const REQUIRED = ['client_email', 'private_key'] as const
-const OPTIONAL = ['private_key_id', 'token_uri'] as const
+const RS256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
+/** What was imported before, by its PEM: plain data in every runtime, so that requests may share it. */
+const keys = new Table<SigningKey>()
+
 // Node's types for Node 20 have no global CryptoKey.
 type SigningKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>
-
-const RS256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
-const accounts = new Table<ServiceAccount>()

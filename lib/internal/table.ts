@@ -1,22 +1,14 @@
-/** A map that forgets what was not used for longest: whatever callers ask for, memory stays bounded. */
-export class Table<Value> {
-  #entries = new Map<string, Value>()
-
-  get(key: string): Value | undefined {
-    const value = this.#entries.get(key)
+/** A map of at most 500 entries, that forgets what was not used for longest: memory stays bounded. */
+export class Table<Value> extends Map<string, Value> {
+  override get(key: string): Value | undefined {
+    const value = super.get(key)
     if (value !== undefined) this.set(key, value)
     return value
   }
 
-  set(key: string, value: Value): void {
-    this.#entries.delete(key)
-    this.#entries.set(key, value)
-    if (this.#entries.size > MOST_ENTRIES) this.#entries.delete(this.#entries.keys().next().value!)
-  }
-
-  delete(key: string): void {
-    this.#entries.delete(key)
+  override set(key: string, value: Value): this {
+    this.delete(key)
+    if (this.size === 500) this.delete(this.keys().next().value!)
+    return super.set(key, value)
   }
 }
-
-const MOST_ENTRIES = 500

@@ -17,24 +17,24 @@ test('words stay as they are', () => {
 
 test('what looks like a token goes, wherever it stands', () => {
   for (const text of [JWT, JWT.slice(0, -20), JWT.split('.').slice(0, 2).join('.'), JWT.slice(0, 12)]) {
-    assert.is(redact(text, []), '[redacted]')
-    assert.is(redact(`token: "${text}", and ${text}`, []), 'token: "[redacted]", and [redacted]')
+    assert.is(redact(text, []), '***')
+    assert.is(redact(`token: "${text}", and ${text}`, []), 'token: "***", and ***')
   }
 })
 
 test('12 characters in a row of a secret go, 11 stay', () => {
   for (let start = 0; start + 12 <= SECRET.length; start++) {
     const [twelve, eleven] = [12, 11].map((length) => SECRET.slice(start, start + length))
-    assert.is(redact(twelve!, ['', SECRET]), '[redacted]')
-    assert.is(redact(`<${twelve}>`, ['', SECRET]), '<[redacted]>')
+    assert.is(redact(twelve!, ['', SECRET]), '***')
+    assert.is(redact(`<${twelve}>`, ['', SECRET]), '<***>')
     assert.is(redact(`<${eleven}>`, ['', SECRET]), `<${eleven}>`)
   }
-  assert.is(redact(SECRET, [SECRET]), '[redacted]')
+  assert.is(redact(SECRET.slice(0, 48), [SECRET]), '***'.repeat(4))
 })
 
 test('no 12 characters in a row of any secret are left', () => {
   const secrets = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 12, maxLength: 60 }))
-  const piece = fc.tuple(fc.nat(), fc.nat(), fc.nat(40), fc.constantFrom('', ' ', 'a', '[redacted]', '\n'))
+  const piece = fc.tuple(fc.nat(), fc.nat(), fc.nat(40), fc.constantFrom('', ' ', 'a', '***', '\n'))
   fc.assert(fc.property(secrets, fc.array(piece), (secrets, pieces) => {
     const text = pieces.map(([which, start, length, between]) => {
       const secret = secrets[which % secrets.length] ?? 'none'

@@ -42,11 +42,6 @@ test('ends with the reason of a signal', async () => {
   }
 })
 
-test('ends at once with the reason of a signal that was aborted before', async () => {
-  const reason = new Error('before')
-  assert.is(await rejects(within(DAY, never, AbortSignal.abort(reason))), reason)
-})
-
 test('leaves no listener and no timer behind', async () => {
   const { signal, listeners } = watchedSignal()
   await within(DAY, Promise.resolve(), signal)

@@ -9,7 +9,6 @@ export const ambientNames = [
   'BufferSource',
   'CryptoKey',
   'Headers',
-  'ReadableStream',
   'Request',
   'RequestInit',
   'Response',
