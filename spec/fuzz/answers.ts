@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { damage } from '../support/mangled.ts'
-import { respond, secretOf } from './stage.ts'
+import { jwt, letters, respond, secretOf } from './stage.ts'
 import type { Answer, Stage } from './stage.ts'
 
 /** Now and then something, mostly nothing. */
@@ -107,9 +107,12 @@ export const answer: fc.Arbitrary<Answer> = fc.tuple(
   headers,
   fc.boolean()
 ).map(([status, body, ending, headers, isOpaque]): Answer => (usual, stage) => {
-  const text = body(usual.body, stage)
-  const isWhole = text === usual.body && usual.token.startsWith('eyJ')
-  if (isWhole || (status >= 200 && status < 300)) stage.secrets.add(secretOf(usual.token))
+  const isSuccess = status >= 200 && status < 300
+  // Of refusals, no two have a token with anything in common.
+  const token = isSuccess || usual.token.startsWith('ya29') ? usual.token : jwt(letters())
+  const right = usual.body.replace(usual.token, token)
+  const text = body(right, stage)
+  if (isSuccess || (text === right && token.startsWith('eyJ'))) stage.secrets.add(secretOf(token))
   const response = respond(status, ending === 'whole' ? text : streamed(text, ending, usual.signal), headers)
   return status === 302 && isOpaque ? Object.defineProperty(response, 'status', { value: 0 }) : response
 })

@@ -93,7 +93,7 @@ let stages = 0
 let lettersMade = 0
 
 /** Sixty or so that were not there before. */
-function letters(): string {
+export function letters(): string {
   let text = ''
   for (let i = 0; i < 10; i++) text += (Math.imul(++lettersMade, 0x9e3779b1) >>> 0).toString(36)
   return text

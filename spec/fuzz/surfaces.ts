@@ -26,9 +26,7 @@ export interface Surface<Input> {
 
 const EMAIL = 'caller@project-1.iam.gserviceaccount.com'
 const SUBJECT = jwt(JSON.stringify({ iss: 'https://issuer.example', sub: 'somebody' }))
-const MISUSE = new RegExp(`^(credentials are|(${[
-  'audience', 'delegates', 'serviceAccount', 'universeDomain', 'subjectToken', 'provider', 'identity'
-].join('|')}) must be) `)
+const MISUSE = /^(credentials|delegates|serviceAccount|universeDomain|subjectToken|provider) must be /
 
 const serviceAccountKey = {
   type: 'service_account',
