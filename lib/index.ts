@@ -15,7 +15,6 @@
 import { checkName, GOOGLE, invalidCredentials, readCredentials } from './internal/credentials.ts'
 import { advice, IdTokenError } from './internal/errors.ts'
 import { getToken } from './internal/flight.ts'
-import { identityOf } from './internal/identity.ts'
 import type { CommonOptions } from './internal/options.ts'
 import { form, send, timeAt } from './internal/request.ts'
 import type { Attempt } from './internal/request.ts'
@@ -73,7 +72,7 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
     return json?.id_token
   }
 
-  return getToken({ identity: identityOf(account), endpoint, email, exchange }, options)
+  return getToken({ identity: account, endpoint, email, exchange }, options)
 }
 
 const ENDPOINT = 'https://oauth2.googleapis.com/token'
@@ -89,7 +88,7 @@ const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/\S*)?$/
 /** What Google's refusals mostly come from. */
 const hints = advice(
   [/ignature|verifier/, 'Was the key deleted or disabled?'],
-  [/not found|email/, 'Was the account deleted? Check client_email'],
+  [/not found|email/, 'Check client_email'],
   [/disabled_client/, 'Enable the account'],
   [/timeframe/, 'Set the clock'],
   [/audience provided/, 'Check the audience']

@@ -60,13 +60,13 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   check(!format || format === 'full' || format === 'standard', 'format', '"standard" or "full"')
   check(!licenses || licenses === true, 'licenses', 'true or false')
   const endpoint = `http://${host}/computeMetadata/v1/instance/service-accounts/${serviceAccount}/identity`
-  let identity = `${endpoint}?`
-  if (format) identity += `format=${format}&`
-  if (licenses) identity += 'licenses=TRUE&'
+  let question = `${endpoint}?`
+  if (format) question += `format=${format}&`
+  if (licenses) question += 'licenses=TRUE&'
   const silence = `No metadata server answers at ${host}: is this running on Google Cloud?`
 
   async function exchange(attempt: Attempt, audience: string): Promise<string> {
-    const url = identity + new URLSearchParams({ audience })
+    const url = question + new URLSearchParams({ audience })
     const init = { method: 'GET', headers: { 'metadata-flavor': 'Google' } }
     const answer = await send(attempt, url, init, (_message, response) => {
       if (!isGenuine(response)) return silence
@@ -78,7 +78,7 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
 
   const email = isDefault ? undefined : serviceAccount
   try {
-    return await getToken({ identity, endpoint, email, repeats: true, exchange }, options)
+    return await getToken({ identity: [question], endpoint, email, repeats: true, exchange }, options)
   } catch (error) {
     const { code, status } = Object(error)
     throw !status && (code === 'unavailable' || code === 'timeout') ? new IdTokenError(code, silence) : error

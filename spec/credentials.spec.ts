@@ -199,13 +199,13 @@ test('are a bare PEM, for which there is a hint', async () => {
 })
 
 const unreadable: [what: string, (json: string) => string, message: RegExp][] = [
-  ['cut short', (json) => json.slice(0, 1200), /cut short or broken, of 1200 characters/],
+  ['cut short', (json) => json.slice(0, 1200), /cut short after 1200 characters/],
   ['cut short in base64', (json) => btoa(json).slice(0, 1600), /cut short/],
   ['cut short in quotes', (json) => JSON.stringify(json).slice(0, 1200), /./],
-  ['text after it', (json) => `${json};`, /broken/],
-  ['a comma too many', (json) => json.replace('"}', '",}'), /broken/],
-  ['a quote missing', (json) => json.replace('"', ''), /broken/],
-  ['keys without quotes', (json) => json.replace(/"(\w+)":/g, '$1:'), /broken/],
+  ['text after it', (json) => `${json};`, /neither JSON/],
+  ['a comma too many', (json) => json.replace('"}', '",}'), /neither JSON/],
+  ['a quote missing', (json) => json.replace('"', ''), /neither JSON/],
+  ['keys without quotes', (json) => json.replace(/"(\w+)":/g, '$1:'), /neither JSON/],
   ['words', () => 'my service account', /neither JSON nor base64/],
   ['a path', () => '/etc/secrets/key.json', /neither JSON nor base64/],
   ['a number', () => '7', /neither JSON nor base64/],

@@ -8,8 +8,8 @@ import { within } from './within.ts'
 
 /** Where ID tokens come from: what each entry adds to the one road that all of them take. */
 export interface Source {
-  /** Everything but the audience that the token depends on, in a form that no two sources share. */
-  readonly identity: string
+  /** Everything but the audience that the token depends on. */
+  readonly identity: readonly unknown[]
   /** The URL whose clock counts. */
   readonly endpoint: string
   /** The account that the token must be of, where that is known. */
@@ -56,7 +56,7 @@ export async function requestToken(
     // Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     const { retryAfter } = attempt
     const pause = retryAfter! >= 0 ? retryAfter! : Math.random() * Math.min(5000, 200 * 2 ** retry)
-    if (retry++ >= retries || pause > 5000) throw failure
+    if (!(retry++ < retries) || pause > 5000) throw failure
     announce(pause)
     await within(pause, new Promise(() => {}))
   }

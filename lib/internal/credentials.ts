@@ -14,9 +14,7 @@ export type CredentialJson = { readonly [field: string]: unknown }
 export function readCredentials(credentials: unknown): CredentialJson {
   if (typeof credentials === 'object' && credentials) return credentials as CredentialJson
   check(typeof credentials === 'string' && credentials.trim(), 'credentials', 'the JSON of a key: is the secret bound?')
-  let json = known.get(credentials)
-  if (!json) known.set(credentials, (json = unwrap(credentials)))
-  return json
+  return known.ensure(credentials, unwrap)
 }
 
 /** The named fields, all or the first few of them required, as texts; what is amiss is an error that names them. */
@@ -63,11 +61,12 @@ function unwrap(text: string): CredentialJson {
     if (text.startsWith('{')) {
       const json = parseJson(text)
       if (json) return json
-      throw invalidCredentials(`are JSON cut short or broken, of ${text.length} characters`)
+      break
     }
     if (/^["']/.test(text)) text = parseJson(text) ?? text.slice(1, -1)
     else if (text.includes('-----BEGIN')) throw invalidCredentials('are only a PEM block', 'Use the whole JSON file')
     else text = textFromBase64(text)
   }
-  throw invalidCredentials('are neither JSON nor base64 of it, within 64 KiB')
+  const { length } = text
+  throw invalidCredentials(`are neither JSON nor base64 of it, or over 64 KiB, or cut short after ${length} characters`)
 }

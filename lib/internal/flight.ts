@@ -1,6 +1,7 @@
 import { requestToken } from './attempts.ts'
 import type { Source } from './attempts.ts'
 import { toBase64url } from './base64.ts'
+import { identityOf } from './identity.ts'
 import { check, readOptions } from './options.ts'
 import type { CommonOptions, Settings } from './options.ts'
 import { Table } from './table.ts'
@@ -20,7 +21,7 @@ export async function getToken(source: Source, options: CommonOptions): Promise<
   const { audience, signal, forceRefresh } = settings
   // From 2001 to 2286. Outside of requests, Cloudflare Workers have no time.
   check(/^\d{13}\b/.test(`${Date.now()}`), 'Date.now()', 'the time: in Workers, only handlers have it')
-  const key = `${source.identity} ${audience}`
+  const key = identityOf([...source.identity, audience])
   let flight: Flight | undefined
   let outcome: Outcome | undefined
   for (;;) {
@@ -85,7 +86,7 @@ function lead(key: string, source: Source, settings: Settings): Flight {
   async function fly(): Promise<Outcome> {
     announce(STORE_PATIENCE)
     try {
-      const storeKey = store && toBase64url(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(key)))
+      const storeKey = store && (await digest(JSON.stringify([source.identity, audience])))
       const stored = storeKey && !forceRefresh ? await attempt(() => readStore(storeKey)) : undefined
       // A refresh takes only what is fresher.
       const isFresh = stored && stored.exp > endBefore
@@ -143,6 +144,11 @@ function lead(key: string, source: Source, settings: Settings): Flight {
  */
 export const refreshTime = ({ life, end }: Token, spread: number): number =>
   end - Math.min(225_000, life / 4) + spread * Math.log(1 - Math.random())
+
+/** SHA-256 (FIPS 180-4), so that a store never sees the key that is part of an identity. */
+async function digest(text: string): Promise<string> {
+  return toBase64url(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
+}
 
 /** What a foreign function comes to, or nothing when it fails, at once or later. */
 async function attempt<T>(call: () => T): Promise<Awaited<T> | undefined> {

@@ -2,7 +2,6 @@ import { checkName, GOOGLE, invalidCredentials } from './credentials.ts'
 import type { CredentialJson } from './credentials.ts'
 import { advice, IdTokenError } from './errors.ts'
 import { getToken } from './flight.ts'
-import { identityOf } from './identity.ts'
 import { check, isEmail } from './options.ts'
 import type { CommonOptions } from './options.ts'
 import { send } from './request.ts'
@@ -32,7 +31,7 @@ export function getTokenOf(
     return json?.token
   }
 
-  const identity = identityOf([url, delegates.join(), includeEmail, ...bearer.identity])
+  const identity = [url, delegates.join(), includeEmail, ...bearer.identity]
   return getToken({ identity, endpoint: url, email, exchange }, options)
 }
 

@@ -54,14 +54,14 @@ export function readOptions(options: CommonOptions): Settings {
   const isText = typeof audience === 'string' && audience
   check(isText, 'audience', 'a text: .origin of a URL (Cloud Run, Functions gen2) or its .href (Functions gen1)')
   check(typeof fetch === 'function', 'fetch', 'a function')
-  check(!signal || typeof signal.throwIfAborted === 'function', 'signal', 'an AbortSignal')
+  check(!signal || signal.throwIfAborted as unknown, 'signal', 'an AbortSignal')
   check(typeof timeout === 'number' && timeout >= 0, 'timeout', 'a number')
   check(typeof retries === 'number' && retries >= 0, 'retries', 'a number')
+  check(!store || ((store.get as unknown) && store.set), 'store', 'a TokenStore')
+  check(!forceRefresh || forceRefresh === true, 'forceRefresh', 'a boolean')
   const hold = typeof waitUntil === 'function' ? waitUntil : waitUntil?.waitUntil?.bind(waitUntil)
   check(!waitUntil || hold, 'waitUntil', 'a function')
-  check(!store || (typeof store.get === 'function' && typeof store.set === 'function'), 'store', 'a TokenStore')
-  check(!forceRefresh || forceRefresh === true, 'forceRefresh', 'a boolean')
-  return { ...options, fetch, timeout, retries, waitUntil: hold }
+  return { audience, fetch, signal, timeout, retries, waitUntil: hold, store, forceRefresh }
 }
 
 /** A caller's mistake is a native `TypeError`. */
@@ -84,9 +84,13 @@ export function isUrl(text: string): boolean {
 }
 
 /** Options after {@link readOptions}. */
-export interface Settings extends Omit<CommonOptions, 'waitUntil'> {
-  fetch: Fetch
-  timeout: number
-  retries: number
-  waitUntil: WaitUntil | undefined
+export interface Settings {
+  readonly audience: string
+  readonly fetch: Fetch
+  readonly signal: AbortSignal | undefined
+  readonly timeout: number
+  readonly retries: number
+  readonly waitUntil: WaitUntil | undefined
+  readonly store: TokenStore | undefined
+  readonly forceRefresh: boolean | undefined
 }

@@ -33,7 +33,7 @@ export const invalidKey = (what: string, hint = 'Use the whole JSON file'): IdTo
   new IdTokenError('invalid_key', `private_key ${what}`, { hint })
 
 const howToConvert = advice(
-  [/ENCRYPTED/, 'It is encrypted: openssl pkey -in key.pem -out plain.pem'],
+  [/ENCRYPTED/, 'Encrypted: openssl pkey -in key.pem -out plain.pem'],
   [/OPENSSH/, 'ssh-keygen -p -m PKCS8 -f key.pem']
 )
 /** id-ecPublicKey, 1.2.840.10045.2.1 (RFC 5480 section 2.1.1), as base64 has it in every PKCS#8. */

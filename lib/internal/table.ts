@@ -6,6 +6,12 @@ export class Table<Value> extends Map<string, Value> {
     return value
   }
 
+  /** What is there, or else what is made for it. */
+  ensure(key: string, make: (key: string) => Value): Value {
+    if (!this.has(key)) this.set(key, make(key))
+    return this.get(key)!
+  }
+
   override set(key: string, value: Value): this {
     this.delete(key)
     if (this.size === 500) this.delete(this.keys().next().value!)

@@ -28,8 +28,8 @@ export function readToken(text: any, audience: string, { email, endpoint }: Orig
   const left = Math.min(exp * 1000 - timeAt(endpoint), life)
   const fault =
     !token ? 'is missing or not a JWT'
-    : aud !== audience ? 'is of another audience'
-    : email && holder !== email ? 'is of another account'
+    : aud !== audience ? 'has another audience'
+    : email && holder !== email ? 'has another account'
     : !Number.isFinite(iat + exp) || life <= 0 || life > 3_900_000 ? 'has a wrong iat or exp'
     : left < LEAST_LIFE && 'is too old'
   if (fault) throw new IdTokenError('invalid_response', `The ID token ${fault}`)
