@@ -14,7 +14,7 @@ const WORKERD = '2026-11'
 const DATE = '2026-11-17'
 
 /** @returns what was measured, by runtime with its version */
-export async function measureElsewhere(work, bundle, key) {
+export async function measureElsewhere(work, bundle) {
   const results = {}
   for (const [name, runtime, use] of [
     ['workerd', workerd(DATE, 'no_nodejs_compat'), inWorkerd],
@@ -25,12 +25,12 @@ export async function measureElsewhere(work, bundle, key) {
     await mkdir(folder)
     await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
     await bundle('worker.js', join(folder, 'worker.js'))
-    results[`${name} ${await runtime.version()}`] = await use(folder, runtime, (url) => measure(url, key))
+    results[`${name} ${await runtime.version()}`] = await use(folder, runtime)
   }
   return results
 }
 
-async function inWorkerd(folder, runtime, measureAt) {
+async function inWorkerd(folder) {
   const config = join(folder, 'config.capnp')
   await writeFile(config, `
 using Workerd = import "/workerd/workerd.capnp";
@@ -54,7 +54,7 @@ const config :Workerd.Config = (
   }
 }
 
-async function asScript(folder, { run }, measureAt) {
+async function asScript(folder, { run }) {
   let tell
   const told = new Promise((resolve) => { tell = resolve })
   const server = createServer(async (request, response) => {
@@ -71,9 +71,9 @@ async function asScript(folder, { run }, measureAt) {
   }
 }
 
-async function measure(url, key) {
+async function measureAt(url) {
   const ask = async (name, subject, count) => {
-    const response = await fetch(url, { method: 'POST', body: JSON.stringify({ name, subject, key, count }) })
+    const response = await fetch(url, { method: 'POST', body: JSON.stringify({ name, subject, count }) })
     if (await response.text() !== 'done') throw new Error(`${subject} in ${url} answered ${response.status}`)
   }
   const timed = async (...order) => {

@@ -5,7 +5,7 @@
 import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { generateKeyPair, SignJWT } from 'jose'
-import { audienceOf } from './scene.js'
+import { audienceOf } from './audience.js'
 
 const LIFE = 3600
 

@@ -1,5 +1,6 @@
 // What is measured in Node, as JSON on standard output.
 
+import { tokenUri as endpoint } from 'given'
 import { inRounds, summary } from './rounds.js'
 import { cases } from './scene.js'
 import * as googleAuthLibrary from './subjects/google-auth-library.js'
@@ -8,9 +9,6 @@ import * as ours from './subjects/ours.js'
 import * as recipe from './subjects/recipe.js'
 import * as webAuthLibrary from './subjects/web-auth-library.js'
 import { turnOf } from './turns.js'
-
-const key = JSON.parse(process.argv[2])
-const endpoint = key.token_uri
 
 const everybody = {
   'gcp-id-token': ours.open,
@@ -57,6 +55,6 @@ console.log(JSON.stringify(results))
 
 function turns(name, subjects, settings) {
   return Object.fromEntries(Object.entries(subjects).map(([subject, open]) => {
-    return [subject, turnOf(cases[name](open, key), { ...settings, endpoint })]
+    return [subject, turnOf(cases[name](open), { ...settings, endpoint })]
   }))
 }

@@ -11,7 +11,7 @@ const EMPTY = 'an empty module'
 const KEPT = `${GOOGLES}, client kept`
 const TEXT = `${OURS}, key as text`
 
-/** What this package is to reach, and what it reached in these results: median and quartiles of the rounds. */
+/** What this package is to reach, and what it reached in these results: median and quartiles over rounds. */
 export function targets({ times }) {
   const node = Object.values(times)[0]
   const ratio = (name, reference, subject = OURS) => node[name][subject].ratios[reference]

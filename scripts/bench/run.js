@@ -3,7 +3,6 @@
 // results.json, and draws from that the README's table and chart.
 
 import { fork } from 'node:child_process'
-import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
@@ -15,13 +14,14 @@ import { bytesOf } from '../bytes.js'
 import { install, manifest, mustRun, readJson, root, workFolder } from '../project.js'
 import { chart } from './chart.js'
 import { measureElsewhere } from './elsewhere.js'
+import { newKeys } from './keys.js'
 import { CHART, IMPORT, RESULTS, print, withTable } from './report.js'
 import { inRounds, summary } from './rounds.js'
 
 const here = join(root, 'scripts/bench')
 const NODE = node(24)
-/** No case asks for more. */
-const AUDIENCES = 1000
+/** How many keys and how many audiences are new to everybody: no case needs more. */
+const NEW = 1000
 /** The modules as they are installed; the package also in one file, as bundlers make it. */
 const MODULES = {
   'an empty module': './empty.js',
@@ -35,19 +35,18 @@ const MODULES = {
 
 const { values: options } = parseArgs({ options: { json: { type: 'boolean' }, save: { type: 'boolean' } } })
 const work = workFolder(join(here, 'node_modules'))
-await prepare()
-const endpoint = fork(join(here, 'endpoint.js'), [`${AUDIENCES}`])
+const endpoint = fork(join(here, 'endpoint.js'), [`${NEW}`])
 try {
-  const [url] = await once(endpoint, 'message')
-  const key = newKey(url)
+  const [tokenUri] = await once(endpoint, 'message')
+  await prepare({ tokenUri, privateKeys: newKeys(NEW) })
   const results = {
     date: new Date().toISOString().slice(0, 10),
     machine: `${cpus().length} cores of ${cpus()[0].model}, ${process.platform} ${process.arch}`,
     versions: versions(),
     bytes: await measureBytes(),
     times: {
-      [`Node ${await NODE.version()}`]: await measureInNode(key),
-      ...await measureElsewhere(work, bundle, key)
+      [`Node ${await NODE.version()}`]: await measureInNode(),
+      ...await measureElsewhere(work, bundle)
     }
   }
   if (options.json) console.log(JSON.stringify(results))
@@ -57,7 +56,8 @@ try {
   endpoint.kill()
 }
 
-async function prepare() {
+async function prepare(given) {
+  await writeFile(join(work, 'given.json'), JSON.stringify(given))
   const { project } = await install(work)
   const contents = `export * from '${manifest.name}'`
   const minified = { bundle: true, minify: true, format: 'esm', target: 'es2022' }
@@ -72,16 +72,9 @@ async function prepare() {
 
 /** One of the programs here, with the package in it, as published and minified; all others as installed. */
 function bundle(program, outfile) {
-  const alias = { [manifest.name]: join(work, 'gcp-id-token.js') }
+  const alias = { [manifest.name]: join(work, 'gcp-id-token.js'), given: join(work, 'given.json') }
   const settings = { bundle: true, format: 'esm', packages: 'external', alias }
   return build({ entryPoints: [join(here, program)], outfile, ...settings })
-}
-
-function newKey(token_uri) {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const private_key = privateKey.export({ type: 'pkcs8', format: 'pem' })
-  const client_email = 'caller@my-project.iam.gserviceaccount.com'
-  return { type: 'service_account', private_key_id: 'a'.repeat(40), private_key, client_email, token_uri }
 }
 
 function versions() {
@@ -107,8 +100,8 @@ async function measureBytes() {
   }
 }
 
-async function measureInNode(key) {
-  const { stdout } = await mustRun(NODE.needs, [join(work, 'in-node.js'), JSON.stringify(key)])
+async function measureInNode() {
+  const { stdout } = await mustRun(NODE.needs, [join(work, 'in-node.js')])
   return { [IMPORT]: await measureImports(), ...JSON.parse(stdout) }
 }
 

@@ -34,6 +34,7 @@ async function feed({ share, inputs, outcome }: Surface<unknown>): Promise<void>
   const numRuns = path ? 1 : Math.round(runs * share)
   const outcomes: Record<string, number> = {}
   const heap: number[] = []
+  const checkpoint = Math.max(Math.ceil(numRuns / CHECKPOINTS), 1000)
   let slowest = 0
   let isFailing = false
   pulse[0] = 0
@@ -67,7 +68,7 @@ async function feed({ share, inputs, outcome }: Surface<unknown>): Promise<void>
     }
     if (isFailing) return // fast-check looks for a smaller input
     slowest = Math.max(slowest, performance.now() - before)
-    if (++pulse[0] % Math.ceil(numRuns / CHECKPOINTS) === 0 || pulse[0] === numRuns) {
+    if (++pulse[0] % checkpoint === 0 || pulse[0] === numRuns) {
       collectGarbage()
       const { used_heap_size, external_memory } = getHeapStatistics()
       heap.push(used_heap_size + external_memory)
