@@ -3,12 +3,17 @@
 import { bytesOf } from './bytes.js'
 import { entries, manifest } from './project.js'
 
-const star = ({ name, source }) => `export * as ${name} from './${source}'`
+// As a bundle has them that uses them all: a namespace for each would add what no app asks for.
+const functions = { './fetch': ['authorizedFetch'], './store': ['encryptedStore', 'workersKvStore'] }
+const named = ({ path, source }, i) => {
+  const names = (functions[path] ?? ['getIdToken']).map((name) => `${name} as ${name}${i}`)
+  return `export { ${names} } from './${source}'`
+}
 
 const imports = {
   ...Object.fromEntries(entries.map(({ path, source }) => [path, `export * from './${source}'`])),
   '. (getIdToken)': `export { getIdToken } from './${entries[0].source}'`,
-  all: entries.map(star).join('\n')
+  all: entries.map(named).join('\n')
 }
 
 const table = {}
