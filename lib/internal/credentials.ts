@@ -18,7 +18,11 @@ export function readCredentials(credentials: unknown): CredentialJson {
 }
 
 /** The named fields, all or the first few of them required, as texts; what is amiss is an error that names them. */
-export function readFields(json: CredentialJson, fields: readonly string[], required: number = fields.length): string[] {
+export function readFields(
+  json: CredentialJson,
+  fields: readonly string[],
+  required: number = fields.length
+): string[] {
   const values = fields.map((field) => json[field] ?? '') as string[]
   const wrong = fields.filter((_field: string, i) => typeof values[i] !== 'string' || (i < required && !values[i]))
   if (wrong.length) throw invalidCredentials(`lack ${wrong.join(' and ')} as text`)

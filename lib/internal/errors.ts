@@ -84,6 +84,5 @@ export function redact(said: unknown, secrets: readonly string[]): string {
 }
 
 /** What to do about faults, by what is said of them: the first that fits. */
-export function advice(...rules: readonly (readonly [sign: RegExp, hint: string])[]): (said: string) => string | undefined {
-  return (said) => rules.find(([sign]) => sign.test(said))?.[1]
-}
+export const advice = (...rules: readonly (readonly [sign: RegExp, hint: string])[]) =>
+  (said: string): string | undefined => rules.find(([sign]) => sign.test(said))?.[1]

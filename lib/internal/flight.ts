@@ -112,8 +112,8 @@ function lead(key: string, source: Source, settings: Settings): Flight {
   }
 
   /**
-   * Into memory with what the flight brought, unless a token that ends later got there meanwhile; the one from before,
-   * a forced flight replaces in any case. After a flight that brought nothing fresher, the next one has to wait for 30 s.
+   * Into memory with what the flight brought, unless a token that ends later got there meanwhile; the one from
+   * before, a forced flight replaces in any case. After one that brought nothing fresher, the next waits for 30 s.
    */
   function keep(token?: Token): void {
     const held = usableToken(key)
@@ -138,9 +138,10 @@ function lead(key: string, source: Source, settings: Settings): Flight {
 }
 
 /**
- * When a token is to be refreshed, by our clock: 225 s before its end, since until then Google's metadata server may hand
- * out the same one, or a quarter of its life if that is less. Isolates that share it draw times of their own, so that mostly one is
- * first and the others find its token (Vattani, Chierichetti, Lowenstein: https://doi.org/10.14778/2757807.2757813).
+ * When a token is to be refreshed, by our clock: 225 s before its end, since until then Google's metadata server may
+ * hand out the same one, or a quarter of its life if that is less. Isolates that share it draw times of their own, so
+ * that mostly one is first and the others find its token (Vattani, Chierichetti, Lowenstein:
+ * https://doi.org/10.14778/2757807.2757813).
  */
 export const refreshTime = ({ life, end }: Token, spread: number): number =>
   end - Math.min(225_000, life / 4) + spread * Math.log(1 - Math.random())

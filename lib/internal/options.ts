@@ -50,7 +50,8 @@ export interface TokenStore {
 
 /** The options with their defaults, each checked: a mistake is a `TypeError` that names the option. */
 export function readOptions(options: CommonOptions): Settings {
-  const { audience, fetch = globalThis.fetch, signal, timeout = 5000, retries = 2, waitUntil, store, forceRefresh } = options
+  const { audience, fetch = globalThis.fetch, signal, timeout = 5000, retries = 2 } = options
+  const { waitUntil, store, forceRefresh } = options
   const isText = typeof audience === 'string' && audience
   check(isText, 'audience', 'a text: .origin of a URL (Cloud Run, Functions gen2) or its .href (Functions gen1)')
   check(typeof fetch === 'function', 'fetch', 'a function')
@@ -72,15 +73,6 @@ export function check(right: unknown, option: string, kind: string): asserts rig
 /** What may stand in a URL as a service account, as it is. */
 export function isEmail(text: unknown): text is string {
   return typeof text === 'string' && text.length < 256 && /^[\w.+-]+@[\w.-]+$/.test(text)
-}
-
-/** Whether a text is a URL: `new URL` would quote it in its error, and 2022's Workers have no `URL.canParse`. */
-export function isUrl(text: string): boolean {
-  try {
-    return !!new URL(text)
-  } catch {
-    return false
-  }
 }
 
 /** Options after {@link readOptions}. */

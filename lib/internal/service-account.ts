@@ -14,7 +14,7 @@ export interface ServiceAccountKey {
   private_key: string
   /** Becomes the assertion's `kid`, where present. */
   private_key_id?: string
-  /** Google's token endpoint, or `http:` on loopback for an emulator. Default: `https://oauth2.googleapis.com/token`. */
+  /** Google's token endpoint, or `http:` on loopback for emulators. Default: `https://oauth2.googleapis.com/token`. */
   token_uri?: string
   /** `googleapis.com`, where present; others are for `gcp-id-token/impersonation`. */
   universe_domain?: string
@@ -30,7 +30,11 @@ export function readServiceAccount(json: CredentialJson): ServiceAccount {
 }
 
 /** A JWT (RFC 7519) of the account's, signed by RS256 (RFC 7518 section 3.3); valid for an hour around `now`. */
-export async function signJwt([email, privateKey, keyId]: ServiceAccount, claims: object, now: number): Promise<string> {
+export async function signJwt(
+  [email, privateKey, keyId]: ServiceAccount,
+  claims: object,
+  now: number
+): Promise<string> {
   // Google refuses what is signed in its future, and clocks differ: NTP keeps them well within 30 s.
   const iat = Math.floor(now / 1000) - 30
   const header = { alg: 'RS256', typ: 'JWT', kid: keyId || undefined }
