@@ -112,7 +112,7 @@ test('lack fields, which are named', async () => {
   const attempt = (credentials: unknown) => getIdToken({ ...options, credentials: credentials as KeyFile })
   await fails(attempt({ private_key }), 'invalid_credentials', /lack client_email/)
   await fails(attempt({ client_email }), 'invalid_credentials', /lack private_key/)
-  await fails(attempt(rest), 'invalid_credentials', /client_email/, /private_key/)
+  await fails(attempt(rest), 'invalid_credentials', /lack client_email and private_key/)
   await fails(attempt([]), 'invalid_credentials', /client_email/, /private_key/)
   await fails(attempt('{}'), 'invalid_credentials', /client_email/, /private_key/)
   await fails(attempt({ ...key, private_key: '' }), 'invalid_credentials', /lack private_key/)
@@ -161,7 +161,8 @@ test('of a type that nobody knows are refused, whatever it is called', async () 
   for (const type of ['gdch_service_account', '__proto__', 'constructor', 'toString', '', secret, 7, {}]) {
     const credentials = { ...key, type } as KeyFile
     const error = await fails(getIdToken({ ...options, credentials }), 'unsupported_credentials')
-    assert.match(error.message, /service_account|service-account/)
+    assert.match(error.message, /not service_account/)
+    assert.match(error.hint, /gcp-id-token with a service-account key/)
     showsNothingOf(error, secret)
   }
   assert.is(google.requests.length, 0)
@@ -169,13 +170,17 @@ test('of a type that nobody knows are refused, whatever it is called', async () 
 
 test('of another universe are named, with the entry that takes them', async () => {
   const { google, key, options } = await setUp()
-  const credentials = { ...key, universe_domain: 'apis.example.goog' }
+  const credentials = { ...key, universe_domain: 'apis-7.example.goog' }
   const attempt = getIdToken({ ...options, credentials })
-  const error = await fails(attempt, 'unsupported_credentials', /apis\.example\.goog/)
+  const error = await fails(attempt, 'unsupported_credentials', /universe_domain apis-7\.example\.goog/)
   assert.match(error.hint, /gcp-id-token\/impersonation/)
-  for (const universe_domain of ['googleapis.com.', 'GOOGLEAPIS.COM', 'evil-googleapis.com', 7, {}]) {
+  for (const universe_domain of ['googleapis.com.', 'evil-googleapis.com', 7]) {
     const credentials = { ...key, universe_domain } as KeyFile
     await fails(getIdToken({ ...options, credentials }), 'unsupported_credentials', /universe/)
+  }
+  for (const universe_domain of ['GOOGLEAPIS.COM', 'größe', 'two words', 'apis.example.goog\n', {}]) {
+    const credentials = { ...key, universe_domain } as KeyFile
+    await fails(getIdToken({ ...options, credentials }), 'unsupported_credentials', /universe_domain unknown/)
   }
   assert.is(google.requests.length, 0)
 })
