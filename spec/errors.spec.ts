@@ -289,21 +289,22 @@ test('a body that fails in the middle is not quoted', async () => {
 })
 
 // Options of the wrong type, each with what the message must name.
-const mistakes: [option: string, values: unknown[]][] = [
+const mistakes: [option: string, values: unknown[], pattern?: RegExp][] = [
   ['audience', [undefined, null, '', 7, {}, [], ['https://a'], Symbol('a'), Object('text')]],
   ['fetch', [null, 7, 'fetch', {}, Promise.resolve()]],
-  ['signal', [7, 'abort', {}, new Date(), () => {}]],
+  ['signal', [7, 'abort', {}, new Date(), () => {}], /signal must be an AbortSignal/],
   ['timeout', [null, '5000', NaN, -1, {}, 5n]],
   ['retries', [null, '2', NaN, -1, {}, 5n]],
   ['waitUntil', [7, 'ctx', {}, { waitUntil: 7 }]],
-  ['store', [7, 'kv', {}, { get() {} }, { set() {} }, new Map([['get', 'set']]).size]]
+  ['store', [7, 'kv', {}, { get() {} }, { set() {} }, new Map([['get', 'set']]).size]],
+  ['forceRefresh', [7, 'true', {}, new Date()]]
 ]
 
-for (const [option, values] of mistakes) {
+for (const [option, values, pattern = new RegExp(`\\b${option}\\b`)] of mistakes) {
   test(`a TypeError names the option: ${option}`, async () => {
     const { google, options } = await setUp()
     for (const value of values) {
-      await misused(getIdToken({ ...options, [option]: value } as never), new RegExp(`\\b${option}\\b`))
+      await misused(getIdToken({ ...options, [option]: value } as never), pattern)
     }
     assert.is(google.requests.length, 0)
   })

@@ -113,8 +113,12 @@ test('timeout only where no attempt was answered', async ({ ask, clock, google }
 
 test('one attempt takes no longer than its timeout, with everything in it', async (scene) => {
   const { ask, clock, google } = scene
-  const short = { timeout: 700 }
-  const rows = [[faults.hang(), {}, 5000], [faults.stalled(), {}, 5000], [faults.hang(), short, 700]] as const
+  const rows = [
+    [faults.hang(), {}, 5000],
+    [faults.stalled(), {}, 5000],
+    [faults.hang(), { timeout: 700 }, 700],
+    [faults.hang(), { timeout: 0 }, 1]
+  ] as const
   for (const [fault, options, expected] of rows) {
     google.next('token', fault)
     const start = clock.now

@@ -122,7 +122,7 @@ export const noEmails: readonly unknown[] = [
   'caller@project.iam.gserviceaccount.com%00',
   'caller@pröject.iam.gserviceaccount.com',
   'projects/-/serviceAccounts/caller@project.iam.gserviceaccount.com',
-  `caller@${'a'.repeat(300)}.com`
+  `caller@${'a'.repeat(245)}.com`
 ]
 
 /** As configurations name an account: by a URL that gives something else than an ID token. */
