@@ -64,13 +64,11 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   if (!('credentials' in options)) return metadata.getIdToken(options).catch(explain)
   const { type } = readCredentials(options.credentials)
   if (type === 'external_account') return federation.getIdToken(options as federation.GetIdTokenOptions)
-  if (type === 'impersonated_service_account' || type === 'authorized_user') {
-    return impersonation.getIdToken(options as impersonation.GetIdTokenOptions)
-  }
+  if (type === 'impersonated_service_account') return impersonation.getIdToken(options as impersonation.GetIdTokenOptions)
   return key.getIdToken(options as key.GetIdTokenOptions) // which refuses all other types
 }
 
 function explain(error: unknown): never {
   if (!(error instanceof IdTokenError)) throw error
-  throw new IdTokenError(error.code, `No credentials were given. ${error.message}`, { ...error, hint: undefined })
+  throw Object.assign(new IdTokenError(error.code, `No credentials were given. ${error.message}`), error)
 }

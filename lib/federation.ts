@@ -139,8 +139,9 @@ const PROVIDER =
 const TOKEN_KIND = 'a text that is not empty, or a function that gives one'
 
 /** The credentials that were given, or such as `provider` makes. */
-function readJson({ provider, credentials, universeDomain }: GetIdTokenOptions): CredentialJson {
-  if (provider !== undefined) {
+function readJson(options: GetIdTokenOptions): CredentialJson {
+  const { provider, credentials, universeDomain } = options
+  if (provider !== undefined || !('credentials' in options)) {
     const isRight = isText(provider, PROVIDER) && credentials === undefined
     check(isRight, 'provider', 'projects/NUMBER/.../providers/PROVIDER, without credentials')
     return { audience: provider.replace(PROVIDER, '//iam.googleapis.com/$3'), universe_domain: universeDomain }

@@ -90,7 +90,7 @@ export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOpti
   const { audience, origins = audience && [parseUrl(audience)?.origin], header = 'auto', fetch } = options
   check(typeof getToken === 'function', 'getToken', 'a function')
   check(audience === undefined || isText(audience), 'audience', 'a text')
-  check(origins === undefined || isOrigins(origins), 'origins', 'origins of https or loopback, or audience a URL')
+  check(origins === undefined || isOrigins(origins), 'origins', 'origins, https or http on loopback, or audience a URL')
   check(HEADERS.includes(header), 'header', `one of ${HEADERS}`)
   check(!fetch || typeof fetch === 'function', 'fetch', 'a function')
 
@@ -126,8 +126,8 @@ export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOpti
   /** Puts a token on the request, if it may go where that goes. */
   async function authorize({ headers, signal, url }: Request, more?: { forceRefresh: true }): Promise<string> {
     const { origin } = new URL(url)
-    const isAllowed = SAFE.test(origin) && (!origins || origins.includes(origin))
-    check(isAllowed, 'The URL', `at origins of ${origins ?? 'https or loopback'}`)
+    check(SAFE.test(origin), 'The URL', 'https, or http on loopback')
+    check(!origins || origins.includes(origin), 'The URL', `at one of origins: ${origins}`)
     const token = await getToken({ audience: audience ?? origin, signal, ...more })
     // What is no token, Headers would quote in their error.
     check(isText(token, VISIBLE), 'getToken', 'a function that gives a token')

@@ -15,7 +15,7 @@
  *
  * @module
  */
-import { checkName, invalidCredentials, readCredentials, readFields, unsupported } from './internal/credentials.ts'
+import { checkName, invalidCredentials, readCredentials, readFields } from './internal/credentials.ts'
 import type { CredentialJson } from './internal/credentials.ts'
 import { IdTokenError } from './internal/errors.ts'
 import { getTokenOf, readAccount, readUniverse, RESOURCE } from './internal/iam.ts'
@@ -81,16 +81,16 @@ export interface GetIdTokenOptions extends CommonOptions {
  */
 export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const json = readCredentials(options.credentials)
-  if (json.type === 'authorized_user') throw unsupported('of type authorized_user', GCLOUD)
   const { delegates = readDelegates(json), includeEmail = true } = options
   check(isEmails(delegates), 'delegates', 'emails')
   check(typeof includeEmail === 'boolean', 'includeEmail', 'true or false')
-  const account = readAccount(json, options)
   const isFromGcloud = json.type === 'impersonated_service_account'
   const source = isFromGcloud ? json.source_credentials as CredentialJson : json
   if (typeof source !== 'object' || !source) throw invalidCredentials('lack source_credentials')
+  const isUser = isFromGcloud && source.type === 'authorized_user'
+  if (!isUser) checkName(source, 'type', 'service_account')
+  const account = readAccount(json, options)
   readUniverse(source, account.universe)
-  const isUser = source.type === 'authorized_user'
   const bearer = isUser ? byLogin(source) : byKey(source, account.url)
   return getTokenOf(account, bearer, options, { delegates, includeEmail })
 }
@@ -108,7 +108,6 @@ function isEmails(list: unknown): list is string[] {
 
 /** The bearer is what a key has signed for itself. */
 function byKey(source: CredentialJson, url: string): Bearer {
-  checkName(source, 'type', 'service_account')
   const account = readServiceAccount(source)
   const claims = { scope: 'https://www.googleapis.com/auth/iam' }
   return { identity: account, get: () => signJwt(account, claims, timeAt(url)) }
@@ -129,5 +128,4 @@ function byLogin(source: CredentialJson): Bearer {
   }
 }
 
-const GCLOUD = 'Use gcloud auth application-default login --impersonate-service-account=EMAIL'
 const USER_ENDPOINT = 'https://oauth2.googleapis.com/token'

@@ -80,11 +80,13 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   try {
     return await getToken({ identity: [question], endpoint, email, repeats: true, exchange }, options)
   } catch (error) {
-    const { code, status } = Object(error)
-    throw !status && (code === 'unavailable' || code === 'timeout') ? new IdTokenError(code, silence) : error
+    const isSilent = error instanceof IdTokenError && !error.status && SILENT.includes(error.code)
+    throw isSilent && !options.signal?.aborted ? new IdTokenError(error.code, silence) : error
   }
 }
 
+/** The codes of what was never answered. */
+const SILENT = ['timeout', 'unavailable']
 const HOST = /^([\w.-]+|\[[\da-f:]+\])(:\d+)?$/i
 
 /** What lacks the header is some other server that has the address. */

@@ -217,8 +217,8 @@ const brokenJson: [what: string, change: object, code: string, ...patterns: RegE
   ['a token type that is no text', { subject_token_type: {} }, 'invalid_credentials', /subject_token_type/],
   ['a key', { type: 'service_account' }, 'unsupported_credentials', /service_account/, /gcp-id-token\b/],
   ['an impersonation', { type: 'impersonated_service_account' }, 'unsupported_credentials',
-    /gcp-id-token\/impersonation/],
-  ['a user', { type: 'authorized_user' }, 'unsupported_credentials', /gcp-id-token\/impersonation/],
+    /gcloud/],
+  ['a user', { type: 'authorized_user' }, 'unsupported_credentials', /gcloud/],
   ['another type', { type: 'gdch_service_account' }, 'unsupported_credentials', /external_account/],
   ['a type that is no text', { type: 7 }, 'unsupported_credentials', /external_account/]
 ]

@@ -33,7 +33,7 @@ export function readFields(
 export function checkName(json: CredentialJson, field: string, expected: string, hint: string = entryFor(json)): void {
   const found = json[field] ?? expected
   // By mistake, a field may hold anything: only what looks like a name is shown.
-  const name = /^[a-z\d_.-]{1,60}$/.test(`${found}`) ? found : 'unknown'
+  const name = typeof found === 'string' && /^[a-z\d_.-]{1,60}$/.test(found) ? found : 'unknown'
   if (found !== expected) throw unsupported(`of ${field} ${name}, not ${expected}`, hint)
 }
 
@@ -42,7 +42,7 @@ export const unsupported = (what: string, hint: string): IdTokenError =>
   new IdTokenError('unsupported_credentials', `credentials are ${what}`, { hint })
 
 /** Credentials that are broken. */
-export const invalidCredentials = (what: string, hint?: string): IdTokenError =>
+export const invalidCredentials = (what: string, hint = 'Use the whole JSON file'): IdTokenError =>
   new IdTokenError('invalid_credentials', `credentials ${what}`, { hint })
 
 /** The universe that is meant when none is named. */
@@ -53,24 +53,30 @@ const known = new Table<CredentialJson>()
 
 function entryFor({ type }: CredentialJson): string {
   if (type === 'external_account') return 'Use gcp-id-token/federation'
-  if (type === 'impersonated_service_account' || type === 'authorized_user') return 'Use gcp-id-token/impersonation'
+  if (type === 'impersonated_service_account') return 'Use gcp-id-token/impersonation'
+  if (type === 'authorized_user') return 'Use gcloud auth application-default login --impersonate-service-account=EMAIL'
   return 'Use gcp-id-token with a service-account key'
 }
 
+/** JSON inside of a string, without that string's quotes. */
+function unescape(text: string): string {
+  return text.replace(/\\+/g, '\\').replace(/\\[nrt]/g, ' ').replace(/\\"/g, '"')
+}
+
 function unwrap(text: string): CredentialJson {
+  if (text.length > 65_536) throw invalidCredentials('are over 64 KiB')
   // JSON in quotes in base64 in quotes: more than that is no accident.
-  for (let wrapping = 0; wrapping < 5 && text.length <= 65_536; wrapping++) {
+  for (let wrapping = 0; wrapping < 5; wrapping++) {
     // Strings of JSON have no raw line breaks, but dotenv makes some of `\n`. Keys are read with blanks in their place.
     text = text.replace(/[\n\r\t]/g, ' ').trim() // takes a byte order mark, too
     if (text.startsWith('{')) {
-      const json = parseJson(text)
+      const json = parseJson(text) ?? parseJson(unescape(text))
       if (json) return json
-      break
+      throw invalidCredentials(`are JSON that is broken or cut short after ${text.length} characters`)
     }
     if (/^["']/.test(text)) text = parseJson(text) ?? text.slice(1, -1)
-    else if (text.includes('-----BEGIN')) throw invalidCredentials('are only a PEM block', 'Use the whole JSON file')
+    else if (text.includes('-----BEGIN')) throw invalidCredentials('are no JSON, though they hold a PEM block')
     else text = textFromBase64(text)
   }
-  const { length } = text
-  throw invalidCredentials(`are neither JSON nor base64 of it, or over 64 KiB, or cut short after ${length} characters`)
+  throw invalidCredentials('are neither JSON nor base64 of it')
 }

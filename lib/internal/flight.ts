@@ -62,12 +62,12 @@ function usableToken(key: string): HeldToken | undefined {
 
 /** What is left of a lease, by a clock that may have stood still or jumped. */
 const restOf = ([since, milliseconds]: Lease): number =>
-  Math.min(since + milliseconds - Date.now(), milliseconds)
+  Math.max(0, Math.min(since + milliseconds - Date.now(), milliseconds))
 
 /** The flight to wait for; one that was not forced is not good enough for all. */
 function underWay(key: string, forced?: boolean): Flight | undefined {
   const found = [flights.get(`forced ${key}`), forced ? undefined : flights.get(key)]
-  return found.find((flight) => flight && restOf(flight.lease) > 0)
+  return found.find((flight) => flight && restOf(flight.lease))
 }
 
 /** Begins a flight; whoever calls is its leader. */
@@ -94,9 +94,9 @@ function lead(key: string, source: Source, settings: Settings): Flight {
       keep(token)
       if (storeKey && !isFresh) {
         const ttl = Math.floor((token.end - Date.now()) / 1000)
-        writing = attempt(() => within(STORE_PATIENCE, store.set(storeKey, token.text, { ttl })))
+        writing = attempt(() => store.set(storeKey, token.text, { ttl }))
         announce(STORE_PATIENCE)
-        if (!waitUntil) await writing
+        if (!waitUntil) await within(STORE_PATIENCE, writing)
       }
       return { text: token.text }
     } catch (error) {

@@ -50,7 +50,7 @@ export function readAccount(json: CredentialJson, { serviceAccount, universeDoma
 /** The universe that credentials are for, which must be Google's own or the one that the caller names, too. */
 export function readUniverse(json: CredentialJson, universe: string = GOOGLE): string {
   check(isText(universe, /^[a-z\d-]+(\.[a-z\d-]+)+$/), 'universeDomain', 'a domain')
-  const { universe_domain = GOOGLE } = json
+  const universe_domain = json.universe_domain ?? GOOGLE
   checkName({ universe_domain }, 'universe_domain', universe, 'universeDomain must be the same')
   return universe
 }

@@ -56,11 +56,11 @@ export function readOptions(options: CommonOptions): Settings {
   check(isText, 'audience', 'a text: .origin of a URL (Cloud Run, Functions gen2) or its .href (Functions gen1)')
   check(typeof fetch === 'function', 'fetch', 'a function')
   check(!signal || signal.throwIfAborted as unknown, 'signal', 'an AbortSignal')
-  check(typeof timeout === 'number' && timeout >= 0, 'timeout', 'a number')
-  check(typeof retries === 'number' && retries >= 0, 'retries', 'a number')
-  check(!store || ((store.get as unknown) && store.set), 'store', 'a TokenStore')
+  check(typeof timeout === 'number' && timeout >= 0, 'timeout', 'a number from 0')
+  check(typeof retries === 'number' && retries >= 0, 'retries', 'a number from 0')
+  check(!store || (typeof store.get === 'function' && typeof store.set === 'function'), 'store', 'a TokenStore')
   check(!forceRefresh || forceRefresh === true, 'forceRefresh', 'a boolean')
-  const hold = typeof waitUntil === 'function' ? waitUntil : waitUntil?.waitUntil?.bind(waitUntil)
+  const hold = typeof waitUntil === 'function' ? waitUntil : waitUntil?.waitUntil?.bind?.(waitUntil)
   check(!waitUntil || hold, 'waitUntil', 'a function')
   return { audience, fetch, signal, timeout, retries, waitUntil: hold, store, forceRefresh }
 }

@@ -14,7 +14,7 @@ export function readPrivateKey(pem: string): Uint8Array {
   // OpenSSL's older encryption (RFC 1421) leaves the label as it was, and says so in a header.
   if (begin < 0 || content.includes('ENCRYPTED')) {
     const [found = 'nothing'] = /BEGIN [A-Z ]{0,40}(KEY|CERTIFICATE)/.exec(text) ?? []
-    throw invalidKey(`needs "BEGIN PRIVATE KEY", has "${found}"`, howToConvert(text))
+    throw invalidKey(`needs BEGIN PRIVATE KEY, has ${found}`, howToConvert(text))
   }
   if (content.includes(EC_ALGORITHM)) throw invalidKey('is of EC, not of RSA')
   const bytes = fromBase64(content)

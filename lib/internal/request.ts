@@ -35,8 +35,9 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
     text = await readText(response)
   } catch (error: any) {
     // By its name and code: the message of a foreign error may quote what it was given.
-    const name = redact(`${error?.name} ${error?.cause?.code ?? error?.code ?? ''}`, secrets)
-    throw new IdTokenError('unavailable', `${place} did not answer: ${name}`)
+    const name = redact(error?.name, secrets)
+    const code = redact(error?.cause?.code ?? error?.code, secrets)
+    throw new IdTokenError('unavailable', sentence(`${place} did not answer`, name, code))
   }
   const { ok, status, headers } = response
   const json = parseJson(text!)
@@ -48,8 +49,9 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
   if (ok && !reason && !fault) return { text: text!, headers, json }
 
   // What is neither is quoted as far as it is plain text; Google's pages in HTML say no more than the status.
-  const description = fault || redact(json ? (error?.message ?? error_description) : text?.split('<')[0], secrets)
-  const message = [`${place} answered ${status}`, reason, description].filter(Boolean).join(': ')
+  const said = json ? (error?.message ?? error_description) : text?.split('<')[0]
+  const description = fault ? '' : redact(said, secrets)
+  const message = sentence(`${place} answered ${status}`, reason, description, fault)
   const retryAfter = headers.get('retry-after')
   attempt.retryAfter = /^\d+$/.test(retryAfter!) ? +retryAfter! * 1000 : readHttpDate(retryAfter) - timeAt(place)
   const code = TRANSIENT.test(message) ? 'unavailable' : fault ? 'invalid_response' : 'rejected'
@@ -87,6 +89,10 @@ async function readText({ body, ok, status }: Response): Promise<string | undefi
     text += decoder.decode(value, { stream: true })
   }
   reader?.cancel().catch(() => {})
+}
+
+function sentence(...parts: readonly string[]): string {
+  return parts.filter(Boolean).join(': ')
 }
 
 /** Only what looks like an HTTP date: `Date.parse` alone makes a date of almost anything. */

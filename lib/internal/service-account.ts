@@ -1,6 +1,7 @@
 import { toBase64url } from './base64.ts'
 import { readFields } from './credentials.ts'
 import type { CredentialJson } from './credentials.ts'
+import { check } from './options.ts'
 import { invalidKey, readPrivateKey } from './private-key.ts'
 import { Table } from './table.ts'
 
@@ -42,6 +43,7 @@ export async function signJwt(
   const encode = (text: string) => new TextEncoder().encode(text)
   const input = [header, body].map((part) => toBase64url(encode(JSON.stringify(part)))).join('.')
   const { subtle } = crypto
+  check(subtle, 'crypto.subtle', 'there, as it is on pages of https')
   let key = keys.get(privateKey)
   const pkcs8 = key ? undefined : readPrivateKey(privateKey)
   try {

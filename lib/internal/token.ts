@@ -21,8 +21,8 @@ export const LEAST_LIFE = 30_000
  * The ID token in an answer or a store, checked as to audience, account and time. Its signature is the receiver's to
  * check: here it comes straight from Google, or from a store that the app trusts.
  */
-export function readToken(text: any, audience: string, { email, endpoint }: Origin): Token {
-  const [token, payload = ''] = /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(text) ?? []
+export function readToken(text: unknown, audience: string, { email, endpoint }: Origin): Token {
+  const [token, payload = ''] = (typeof text === 'string' && /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(text)) || []
   const { aud, iat, exp, email: holder = email } = Object(parseJson(textFromBase64(payload)))
   const life = (exp - iat) * 1000 // Google gives an hour, and tolerates 65 minutes
   const left = Math.min(exp * 1000 - timeAt(endpoint), life)

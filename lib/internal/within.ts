@@ -9,6 +9,7 @@ export function within<T>(milliseconds: number, work: Promise<T>, signal?: Abort
     timer = setTimeout(resolve as () => void, Math.min(milliseconds, 2 ** 31 - 1)) // above that, they fire at once
     abort = () => reject(signal!.reason)
     signal?.addEventListener('abort', abort)
+    if (signal?.aborted) abort()
   })
   return Promise.race([work, ended]).finally(() => {
     clearTimeout(timer)
