@@ -45,6 +45,10 @@ const findings: { [what: string]: (stage: Stage) => unknown } = {
   'bytes of a key': () => fail(`it is ${[...atob(lines[5]!)].map((char) => char.charCodeAt(0))}`),
   'what takes too long': (stage) => new Promise((done) => setTimeout(() => done(stage.idToken()), 61_000)),
   'what never ends': () => new Promise(() => {}),
+  'a request to elsewhere': async (stage) => {
+    await stage.fetch('https://oauth2.googleapis.com.evil.example/token', {})
+    return stage.idToken()
+  },
   'a timer that is left': (stage) => {
     setTimeout(() => {}, 3_600_000)
     return stage.idToken()

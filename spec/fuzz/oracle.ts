@@ -34,6 +34,7 @@ export async function judge(stage: Stage, call: () => Promise<unknown>, expected
     outcome = error !== undefined && error === reason ? 'reason' : nameOf(error, misuse)
     if (outcome !== 'reason') showsNothing(error, stage.secrets)
   }
+  assert.equal(stage.strays, [], 'nothing may be sent there')
   await clock.advance(patience)
   assert.is(clock.timers.length, 0, 'timers are left')
   return outcome

@@ -29,6 +29,8 @@ export class Stage {
   readonly secrets = new Set<string>()
   /** Those of them that were sent, of which answers may show something. */
   readonly sent: string[] = []
+  /** Where nothing may be sent, and something was. */
+  readonly strays: string[] = []
   /** No two stages know each other's hosts, so that what the library learned of one is news to the next. */
   readonly number = ++stages
   readonly #answers: Answer[]
@@ -43,6 +45,7 @@ export class Stage {
       this.secrets.add(secret)
       this.sent.push(secret)
     }
+    if (!PLACES.some((place) => place.test(url))) this.strays.push(url)
     journal.note(`> ${init.method} ${url}`)
     const answer = this.#answers.shift() ?? asUsual
     const wantsAccess = url.startsWith('https://sts.') || String(init.body).includes('grant_type=refresh_token')
@@ -88,6 +91,15 @@ export function jwt(payload: string): string {
   const encoded = base64(payload).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
   return `eyJhbGciOiJSUzI1NiJ9.${encoded}.${letters()}${letters()}${letters()}`
 }
+
+/** Google's token endpoints, STS and IAM at Google's, loopback, and the metadata servers of these surfaces. */
+const PLACES = [
+  /^https:\/\/(oauth2\.googleapis\.com\/token|www\.googleapis\.com\/oauth2\/v4\/token)$/,
+  /^https:\/\/accounts\.google\.com\/o\/oauth2\/token$/,
+  /^https:\/\/(([\w-]+[.-])?(sts|iamcredentials)|(sts|iamcredentials)\.[\w-]+)\.googleapis\.com\//i,
+  /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/|$)/,
+  /^http:\/\/m\d+\/computeMetadata\//
+]
 
 let stages = 0
 let lettersMade = 0

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert'
 import { chart } from '../../scripts/bench/chart.js'
 import { CHART, RESULTS, targets, withTable } from '../../scripts/bench/report.js'
 import { inRounds, summary } from '../../scripts/bench/rounds.js'
+import { bytesOf } from '../../scripts/bytes.js'
 import { manifest, readJson } from '../../scripts/project.js'
 
 const bench = suite('the comparison')
@@ -32,6 +33,12 @@ bench('is of the versions that are installed for it, each pinned', () => {
   const { tinybench: _, ...measured } = dependencies
   assert.equal(results.versions, { [manifest.name]: manifest.version, ...measured })
   assert.not.match(readFileSync('scripts/bench/package-lock.json', 'utf8'), '"resolved"')
+})
+
+bench('is of about the size that the core has now', async () => {
+  const { brotli } = await bytesOf(`export { getIdToken } from './lib/index.ts'`)
+  const growth = brotli / results.bytes[manifest.name] - 1
+  assert.ok(Math.abs(growth) < 0.02, `${brotli} bytes: measure again by npm run bench -- --save`)
 })
 
 bench('compares within each round, and gives everybody every place', async () => {
