@@ -176,7 +176,7 @@ function nextUrl(mode: string | undefined, request: Request, response: Response)
   if (mode === 'manual' || !REDIRECTS.includes(status)) return
   if (!status || mode === 'error') {
     discard(response)
-    throw new TypeError('A redirect came: use "manual", as browsers hide redirects')
+    throw new TypeError(status ? 'A redirect came, which is an "error"' : 'Browsers hide redirects: use "manual"')
   }
   const location = headers.get('location')
   if (!location || !/^(GET|HEAD)$/.test(method)) return

@@ -83,7 +83,7 @@ const ENDPOINTS = [
   'https://accounts.google.com/o/oauth2/token'
 ]
 /** Where emulators are. */
-const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/[^\s?]*)?$/
+const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/[!->@-~]*)?$/
 
 /** What Google's refusals mostly come from. */
 const hints = advice(

@@ -75,6 +75,15 @@ test('without credentials, the metadata server is asked', async () => {
   assert.equal(google.requests.map(({ endpoint }) => endpoint), ['metadata'])
 })
 
+test('without credentials, an error says so, and keeps what it knows', async () => {
+  const { google, options: { audience, fetch } } = await onGoogleCloud()
+  google.runOnGoogleCloud()
+  const known = await fails(metadata.getIdToken({ audience, fetch: fetch! }), 'rejected')
+  const error = await fails(getIdToken({ audience, fetch: fetch! }), 'rejected', /^No credentials were given\. /)
+  assert.ok(known.hint)
+  assert.equal({ ...error }, { ...known })
+})
+
 test('credentials that are there, but are nothing, are a secret that is not bound', async () => {
   const { google, options: { audience, fetch } } = await onGoogleCloud()
   for (const credentials of [undefined, null, '', ' \n', 7]) {

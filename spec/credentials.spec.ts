@@ -36,6 +36,11 @@ const coats: [what: string, (key: KeyFile) => unknown][] = [
   ['JSON with real line breaks in quotes', (key) => `"${realBreaks(JSON.stringify(key))}"`],
   ['JSON whose key was escaped twice', (key) => JSON.stringify(key).replaceAll('\\n', '\\\\n')],
   ['JSON whose key was escaped three times', (key) => JSON.stringify(key).replaceAll('\\n', '\\\\\\\\n')],
+  ['JSON in lines that were escaped, too', (key) => JSON.stringify(key, null, 2).replaceAll('\n', '\\n')],
+  ['JSON stringified twice, without its quotes', (key) => JSON.stringify(JSON.stringify(key, null, 2)).slice(1, -1)],
+  ['JSON stringified three times, without its quotes', (key) => {
+    return JSON.stringify(JSON.stringify(JSON.stringify(key))).slice(3, -3)
+  }],
   ['base64', (key) => btoa(JSON.stringify(key))],
   ['base64 of JSON in lines', (key) => btoa(JSON.stringify(key, null, 2))],
   ['base64 in lines', (key) => inLines(btoa(JSON.stringify(key)), '\n')],
@@ -140,11 +145,11 @@ test('do not inherit fields from JSON', async () => {
 const otherTypes: [type: string, entry: RegExp][] = [
   ['external_account', /gcp-id-token\/federation/],
   ['impersonated_service_account', /gcp-id-token\/impersonation/],
-  ['authorized_user', /gcp-id-token\/impersonation/]
+  ['authorized_user', /gcloud auth application-default login --impersonate-service-account=/]
 ]
 
 for (const [type, entry] of otherTypes) {
-  test(`of type ${type} are named, with the entry that takes them`, async () => {
+  test(`of type ${type} are named, with the entry that takes them, or what to do`, async () => {
     const { google, key, options } = await setUp()
     for (const credentials of [{ ...key, type }, JSON.stringify({ type })] as (KeyFile | string)[]) {
       const attempt = getIdToken({ ...options, credentials })

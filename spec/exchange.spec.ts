@@ -301,6 +301,8 @@ const noToken: [what: string, body: unknown, message: RegExp][] = [
   ['an access token instead', { access_token: 'ya29.c.abcdefghijklmnop', expires_in: 3599 }, /missing/],
   ['a number', { id_token: 7 }, /not a JWT/],
   ['an object', { id_token: { token: 'a' } }, /not a JWT/],
+  ['a list of a token', { id_token: ['e30.e30.e30'] }, /not a JWT/],
+  ['an object that can\'t be a text', { id_token: { toString: 1 } }, /not a JWT/],
   ['a word', { id_token: 'abcdefghijklmnop' }, /not a JWT/],
   ['two parts', { id_token: `${btoa('{}')}.${btoa('{}')}` }, /not a JWT/],
   ['four parts', { id_token: 'e30.e30.e30.e30' }, /not a JWT/],

@@ -217,7 +217,7 @@ const brokenJson: [what: string, change: object, code: string, ...patterns: RegE
   ['a token type that is no text', { subject_token_type: {} }, 'invalid_credentials', /subject_token_type/],
   ['a key', { type: 'service_account' }, 'unsupported_credentials', /service_account/, /gcp-id-token\b/],
   ['an impersonation', { type: 'impersonated_service_account' }, 'unsupported_credentials',
-    /gcloud/],
+    /gcp-id-token\/impersonation/],
   ['a user', { type: 'authorized_user' }, 'unsupported_credentials', /gcloud/],
   ['another type', { type: 'gdch_service_account' }, 'unsupported_credentials', /external_account/],
   ['a type that is no text', { type: 7 }, 'unsupported_credentials', /external_account/]
@@ -464,6 +464,7 @@ const otherUniverses: [what: string, json: unknown, code: unknown, ...patterns: 
   ['only the JSON', UNIVERSE, undefined, /example\.goog/, /universeDomain/],
   ['only the JSON, against the code', UNIVERSE, 'googleapis.com', /example\.goog/],
   ['only the code', undefined, UNIVERSE, /googleapis\.com/],
+  ['only the code, beside null', null, UNIVERSE, /googleapis\.com/],
   ['only the code, against the JSON', 'googleapis.com', UNIVERSE, /googleapis\.com/],
   ['two of them', 'other.goog', UNIVERSE, /other\.goog/],
   ['one that is no text', 7, UNIVERSE],

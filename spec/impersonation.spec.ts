@@ -440,6 +440,7 @@ const otherUniverses: [what: string, json: unknown, code: unknown, ...patterns: 
   ['only the key', UNIVERSE, undefined, /example\.goog/, /universeDomain/],
   ['only the key, against the code', UNIVERSE, 'googleapis.com', /example\.goog/],
   ['only the code', undefined, UNIVERSE, /googleapis\.com/],
+  ['only the code, beside null', null, UNIVERSE, /googleapis\.com/],
   ['only the code, against the key', 'googleapis.com', UNIVERSE, /googleapis\.com/],
   ['two of them', 'other.goog', UNIVERSE, /other\.goog/],
   ['one that is no text', 7, UNIVERSE]

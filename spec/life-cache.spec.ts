@@ -169,6 +169,14 @@ test('the imported key is kept: a second audience costs no import', async (scene
   assert.is(ofKeys(), 1)
 })
 
+test('audiences may be long, and take no place but their own', async (scene) => {
+  const fetch = answering(scene)
+  const visit = (n: number) => scene.ask({ audience: `https://service-${n}.example/${'a'.repeat(200)}`, fetch })
+  for (let n = 1; n <= 500; n++) await visit(n)
+  for (let n = 1; n <= 500; n++) await scene.clock.atOnce(visit(n))
+  assert.is(scene.sentAt.length, 500)
+})
+
 test('at most 500 tokens, and the least recently used goes first', async (scene) => {
   const { ask, clock } = scene
   const fetch = answering(scene)

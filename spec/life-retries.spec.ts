@@ -14,6 +14,8 @@ const failing = (error: string, description?: string) => ({ error, error_descrip
 const transient: Record<string, Fault> = {
   'the connection is lost': faults.dropped(),
   'a fetch that throws what is no error': () => { throw undefined },
+  'a fetch that throws a text': () => { throw 'no' },
+  'a fetch whose errors have odd names': () => { throw { name: Symbol('name'), code: { toString: 1 } } },
   'no answer': faults.hang(),
   'an answer that stalls': faults.stalled(),
   'an answer that breaks off': faults.broken(),

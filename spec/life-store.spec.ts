@@ -159,7 +159,7 @@ for (const moves of ['always', 'at I/O'] as const) {
       const token = await clock.atOnce(ask({ store, waitUntil }))
       assert.is(await clock.atOnce(ask({ store, waitUntil })), token)
       if (/hangs|later/.test(how)) await rejects(clock.atOnce(Promise.all(handed)))
-      await clock.until(Promise.all(handed))
+      if (how !== 'hangs') await clock.until(Promise.all(handed)) // else the platform's patience is what counts
       assert.ok(clock.now - start <= PATIENCE)
       assert.is(google.requests.length, 1)
     })

@@ -234,6 +234,14 @@ test('a difference that was known before is no news', async ({ ask, google }) =>
   assert.is(google.requests.length, 3)
 })
 
+test('a clock that goes back by more than the token has lived makes a miss of it', async ({ ask, clock }) => {
+  clock.error = 3595 * SECOND
+  const token = await ask()
+  assert.is(await ask(), token)
+  clock.error = 0
+  assert.is.not(await ask(), token)
+})
+
 test('without a Date, the refusal says what to do', async ({ ask, google }) => {
   google.settings.clockOffset = 7200
   google.settings.dateHeader = false

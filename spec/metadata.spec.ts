@@ -51,6 +51,19 @@ test('one GET, with Metadata-Flavor and no more', async () => {
   assert.instance(signal, AbortSignal)
 })
 
+test('an abort within fetch itself ends the wait, with its reason, whatever that is', async () => {
+  for (const reason of [new Error('gone'), Object.assign(new Error('mine'), { code: 'unavailable' }), 0]) {
+    const { ask, google } = await onGoogleCloud()
+    const controller = new AbortController()
+    const fetch = (...call: [string, RequestInit]) => {
+      controller.abort(reason)
+      return google.fetch(...call)
+    }
+    const given = await ask({ fetch, signal: controller.signal }).then(() => 'a token', (error) => [error])
+    assert.equal(given, [reason])
+  }
+})
+
 test('uses the global fetch, as it is at the time of the call', async () => {
   const { google, options: { audience } } = await onGoogleCloud()
   const before = globalThis.fetch

@@ -57,7 +57,9 @@ const OVER: Lease = [0, 0]
 
 function usableToken(key: string): HeldToken | undefined {
   const token = tokens.get(key)
-  return token && token.end - Date.now() >= LEAST_LIFE ? token : undefined
+  const left = token ? token.end - Date.now() : 0
+  // With more than its whole life left, our clock went back.
+  return left >= LEAST_LIFE && left <= token!.life ? token : undefined
 }
 
 /** What is left of a lease, by a clock that may have stood still or jumped. */

@@ -70,7 +70,7 @@ export function readGoogleUrl(
 ): RegExpExecArray {
   const url = json[field] ?? `https://${service}.${universe}${path}`
   const name = `(?:(?:[\\w-]+[.-])?${service}|${service}\\.[\\w-]+)`
-  const form = new RegExp(`^(https://${name}\\.${universe.replaceAll('.', '\\.')})(/\\S*)$`, 'i')
+  const form = new RegExp(`^(https://${name}\\.${universe.replaceAll('.', '\\.')})(/[!-~]*)$`, 'i')
   const match = isText(url) && form.exec(url)
   if (match) return match
   throw invalidCredentials(`have a ${field} that is no ${service} URL of ${universe}`)

@@ -10,7 +10,10 @@ export interface CommonOptions {
    * @see https://cloud.google.com/run/docs/authenticating/service-to-service
    */
   audience: string
-  /** Used for every request to Google. Default: `globalThis.fetch`, looked up at each call. */
+  /**
+   * Used for every request to Google; forms come to it as `URLSearchParams`. Default: `globalThis.fetch`, looked up at
+   * each call.
+   */
   fetch?: Fetch
   /** Ends this caller's wait, with the signal's `reason`; an exchange that others share goes on. */
   signal?: AbortSignal

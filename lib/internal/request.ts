@@ -54,7 +54,8 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
   const message = sentence(`${place} answered ${status}`, reason, description, fault)
   const retryAfter = headers.get('retry-after')
   attempt.retryAfter = /^\d+$/.test(retryAfter!) ? +retryAfter! * 1000 : readHttpDate(retryAfter) - timeAt(place)
-  const code = TRANSIENT.test(message) ? 'unavailable' : fault ? 'invalid_response' : 'rejected'
+  const isTransient = [`${status}`, reason, description, fault].some((sign) => TRANSIENT.test(sign))
+  const code = isTransient ? 'unavailable' : fault ? 'invalid_response' : 'rejected'
   const hint = code === 'rejected' ? hints?.(message, response) : ''
   throw new IdTokenError(code, message, { status, reason, description, hint })
 }
@@ -70,7 +71,7 @@ export const timeAt = (url: string): number => Date.now() + clockOffset(url)
 /** How far the clock where `url` is was ahead of ours when it last sent a `Date`, in milliseconds. */
 export const clockOffset = (url: string): number => clockOffsets.get(url) ?? 0
 
-const TRANSIENT = /answered (408|429|5)|cut short|internal_failure|server_error|temporarily_unavailable/
+const TRANSIENT = /^(408|429|5\d\d|cut short|internal_failure|server_error|temporarily_unavailable)$/
 const clockOffsets = new Table<number>()
 
 /**
