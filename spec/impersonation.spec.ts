@@ -221,7 +221,7 @@ for (const [what, change, code, ...patterns] of brokenKeys) {
 test('a user alone is nobody to act as', async () => {
   const { account, ask, google, user } = await impersonatingByLogin()
   const attempt = ask({ credentials: user, serviceAccount: account.email })
-  await fails(attempt, 'unsupported_credentials', /gcloud .*--impersonate-service-account/)
+  await fails(attempt, 'unsupported_credentials', /authorized_user/, /gcloud .*--impersonate-service-account/)
   assert.is(google.requests.length, 0)
 })
 
@@ -506,6 +506,13 @@ for (const access_token of [undefined, null, '', 7, ['ya29.abc'], 'ya29.abc\nx: 
     assert.is(google.requests.length, 1)
   })
 }
+
+test('an answer to a login that is no JSON is none', async () => {
+  const { ask, google } = await impersonatingByLogin()
+  google.next('token', faults.html(200, '<h1>Welcome</h1>'))
+  await fails(ask(), 'invalid_response')
+  assert.is(google.requests.length, 1)
+})
 
 for (const claims of [{ aud: 'https://other.example' }, { email: 'other@example.com' }, { exp: undefined }]) {
   test(`an ID token of other claims is not served: ${Object.keys(claims)}`, async () => {
