@@ -17,7 +17,7 @@ const test = suite('impersonation')
 
 const IAM = 'https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts'
 const TOKEN_URL = 'https://oauth2.googleapis.com/token'
-const UNIVERSE = 'example.goog'
+const UNIVERSE = 'apis.example.goog'
 
 test('exports getIdToken, and the class of its errors', async () => {
   assert.type(getIdToken, 'function')
@@ -502,7 +502,7 @@ for (const access_token of [undefined, null, '', 7, ['ya29.abc'], 'ya29.abc\nx: 
   test(`what is no access token is sent nowhere: ${JSON.stringify(access_token)}`, async () => {
     const { ask, google } = await impersonatingByLogin()
     google.next('token', faults.json(200, { access_token }))
-    await fails(ask({ retries: 2 }), 'invalid_response')
+    await fails(ask({ retries: 2 }), 'invalid_response', /access token/)
     assert.is(google.requests.length, 1)
   })
 }
