@@ -17,7 +17,7 @@ const test = suite('impersonation')
 
 const IAM = 'https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts'
 const TOKEN_URL = 'https://oauth2.googleapis.com/token'
-const UNIVERSE = 'example.goog'
+const UNIVERSE = 'apis.example.goog'
 
 test('exports getIdToken, and the class of its errors', async () => {
   assert.type(getIdToken, 'function')
@@ -221,7 +221,7 @@ for (const [what, change, code, ...patterns] of brokenKeys) {
 test('a user alone is nobody to act as', async () => {
   const { account, ask, google, user } = await impersonatingByLogin()
   const attempt = ask({ credentials: user, serviceAccount: account.email })
-  await fails(attempt, 'unsupported_credentials', /gcloud .*--impersonate-service-account/)
+  await fails(attempt, 'unsupported_credentials', /authorized_user/, /gcloud .*--impersonate-service-account/)
   assert.is(google.requests.length, 0)
 })
 
@@ -503,10 +503,17 @@ for (const access_token of [undefined, null, '', 7, ['ya29.abc'], 'ya29.abc\nx: 
   test(`what is no access token is sent nowhere: ${JSON.stringify(access_token)}`, async () => {
     const { ask, google } = await impersonatingByLogin()
     google.next('token', faults.json(200, { access_token }))
-    await fails(ask({ retries: 2 }), 'invalid_response')
+    await fails(ask({ retries: 2 }), 'invalid_response', /access token/)
     assert.is(google.requests.length, 1)
   })
 }
+
+test('an answer to a login that is no JSON is none', async () => {
+  const { ask, google } = await impersonatingByLogin()
+  google.next('token', faults.html(200, '<h1>Welcome</h1>'))
+  await fails(ask(), 'invalid_response')
+  assert.is(google.requests.length, 1)
+})
 
 for (const claims of [{ aud: 'https://other.example' }, { email: 'other@example.com' }, { exp: undefined }]) {
   test(`an ID token of other claims is not served: ${Object.keys(claims)}`, async () => {
