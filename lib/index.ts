@@ -64,12 +64,11 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   }
 
   /** Trades a signed assertion (RFC 7523 section 2.1) for an ID token. */
-  async function exchange(attempt: Attempt, audience: string): Promise<unknown> {
+  const exchange = async (attempt: Attempt, audience: string): Promise<unknown> => {
     const assertion = await signJwt(account, { aud: endpoint, target_audience: audience }, timeAt(endpoint))
     attempt.secrets.push(assertion)
     const init = form({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion })
-    const { json } = await send(attempt, endpoint, init, hints)
-    return json?.id_token
+    return (await send(attempt, endpoint, init, hints)).json?.id_token
   }
 
   return getToken({ identity: account, endpoint, email, exchange }, options)

@@ -30,7 +30,7 @@ export async function requestToken(
   announce: (milliseconds: number) => void
 ): Promise<Token> {
   let failure: IdTokenError | undefined
-  let clockCorrected = false
+  let corrections = 0
   for (let retry = 0; ; ) {
     const offset = clockOffset(source.endpoint)
     const controller = new AbortController()
@@ -46,10 +46,7 @@ export async function requestToken(
       // A refusal that comes with news of the time is most likely due to it, so it is worth one more attempt at once.
       // Less than 15 s is no news: assertions are signed 30 s back.
       const clockMoved = Math.abs(clockOffset(source.endpoint) - offset) > 15_000
-      if (error.code === 'rejected' && clockMoved && !clockCorrected) {
-        clockCorrected = true
-        continue
-      }
+      if (error.code === 'rejected' && clockMoved && !corrections++) continue
       if (error.code !== 'unavailable') throw error
       failure = error as IdTokenError
     }

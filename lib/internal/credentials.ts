@@ -14,7 +14,7 @@ export type CredentialJson = { readonly [field: string]: unknown }
 export function readCredentials(credentials: unknown): CredentialJson {
   if (typeof credentials === 'object' && credentials) return credentials as CredentialJson
   check(typeof credentials === 'string' && credentials.trim(), 'credentials', 'the JSON of a key: is the secret bound?')
-  return known.ensure(credentials, unwrap)
+  return known.get(credentials, unwrap)
 }
 
 /** The named fields, all or the first few of them required, as texts; what is amiss is an error that names them. */
@@ -59,7 +59,7 @@ function entryFor({ type }: CredentialJson): string {
 }
 
 /** JSON inside of a string, without that string's quotes. */
-function unescape(text: string): string {
+function unescaped(text: string): string {
   return text.replace(/\\+/g, '\\').replace(/\\[nrt]/g, ' ').replace(/\\"/g, '"')
 }
 
@@ -70,7 +70,7 @@ function unwrap(text: string): CredentialJson {
     // Strings of JSON have no raw line breaks, but dotenv makes some of `\n`. Keys are read with blanks in their place.
     text = text.replace(/[\n\r\t]/g, ' ').trim() // takes a byte order mark, too
     if (text.startsWith('{')) {
-      const json = parseJson(text) ?? parseJson(unescape(text))
+      const json = parseJson(text) ?? parseJson(unescaped(text))
       if (json) return json
       throw invalidCredentials(`are JSON that is broken or cut short after ${text.length} characters`)
     }

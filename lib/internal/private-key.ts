@@ -25,7 +25,8 @@ export function readPrivateKey(pem: string): Uint8Array {
   const der = bytes.slice(0, end)
   if (parts[begin] === 'BEGIN PRIVATE KEY') return der
   const length = end + 22
-  return Uint8Array.of(48, 130, length >> 8, length & 255, ...fromBase64(RSA_KEY), end >> 8, end & 255, ...der)
+  // Of larger numbers, a Uint8Array keeps the last byte.
+  return Uint8Array.of(48, 130, length >> 8, length, ...fromBase64(RSA_KEY), end >> 8, end, ...der)
 }
 
 /** What is wrong with the `private_key`, and what to do about it. */

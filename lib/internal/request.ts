@@ -61,9 +61,8 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
 }
 
 /** The form-encoded POST of OAuth (RFC 6749 section 3.2); `fetch` adds the content type. */
-export function form(fields: Record<string, string>): RequestInit {
-  return { method: 'POST', body: new URLSearchParams(fields) }
-}
+export const form = (fields: Record<string, string>): RequestInit =>
+  ({ method: 'POST', body: new URLSearchParams(fields) })
 
 /** The time where `url` is, in milliseconds. */
 export const timeAt = (url: string): number => Date.now() + clockOffset(url)
@@ -84,9 +83,9 @@ async function readText({ body, ok, status }: Response): Promise<string | undefi
   let text = ''
   let room = ok || status >= 400 ? 65_536 : -1
   while (room >= 0) {
-    const { done, value } = (await reader?.read()) ?? { done: true }
+    const { done = true, value } = (await reader?.read()) ?? {}
     if (done) return text
-    room -= value.length
+    room -= value!.length
     text += decoder.decode(value, { stream: true })
   }
   reader?.cancel().catch(() => {})

@@ -1,15 +1,12 @@
 /** A map of at most 500 entries, that forgets what was not used for longest: memory stays bounded. */
 export class Table<Value> extends Map<string, Value> {
-  override get(key: string): Value | undefined {
-    const value = super.get(key)
+  /** What is there, or else what is made for it. */
+  override get(key: string, make: (key: string) => Value): Value
+  override get(key: string): Value | undefined
+  override get(key: string, make?: (key: string) => Value): Value | undefined {
+    const value = super.get(key) ?? make?.(key)
     if (value !== undefined) this.set(key, value)
     return value
-  }
-
-  /** What is there, or else what is made for it. */
-  ensure(key: string, make: (key: string) => Value): Value {
-    if (!this.has(key)) this.set(key, make(key))
-    return this.get(key)!
   }
 
   override set(key: string, value: Value): this {
