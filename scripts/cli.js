@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import * as adc from 'gcp-id-token/adc'
 import * as metadata from 'gcp-id-token/metadata'
 import { check } from './cli/check.js'
-import { findCredentials, subjectTokenOf, wellKnownFile } from './cli/credentials.js'
+import { blameCredentials, findCredentials, subjectTokenOf, wellKnownFile } from './cli/credentials.js'
 import { EXIT, exitCodeOf, Failure, messageOf } from './cli/failure.js'
 import { reporter } from './cli/report.js'
 
@@ -84,7 +84,8 @@ function findSource(option) {
     return { getIdToken: (options) => metadata.getIdToken({ ...settings, ...options }).catch(nothingFound) }
   }
   const settings = { credentials: found.text, subjectToken: subjectTokenOf(found) }
-  return { ...found, getIdToken: (options) => adc.getIdToken({ ...settings, ...options }) }
+  const getIdToken = (options) => adc.getIdToken({ ...settings, ...options }).catch(blameCredentials)
+  return { ...found, getIdToken }
 }
 
 /** Without a status, nobody answered who could be a metadata server. */

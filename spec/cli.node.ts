@@ -136,6 +136,7 @@ for (const [name, change, says] of [
   ['a URL that refuses', { headers: { authorization: 'Bearer secret-text' } }, /cannot be read \(status 401/],
   ['a header that is none', { headers: { authorization: 'secret-\ntext' } }, /credential_source cannot/],
   ['no such file', { file: '/no/such/file' }, /cannot be read \(ENOENT\)/],
+  ['an empty file', { file: '/dev/null', format: undefined }, /credential_source has no token/],
   ['JSON without the field', { format: { type: 'json' } }, /subject_token_field_name/]
 ] as const) {
   test(`says why there is no subject token: ${name}`, async (scene) => {
@@ -174,6 +175,8 @@ for (const [name, code, says, spoil] of [
     () => ({ args: [], env: { GOOGLE_APPLICATION_CREDENTIALS: '{ "refresh_token": "1//secret-text" }' } })],
   ['base64 in the place of a file', 3, /--credentials must name a file/,
     ({ key }) => ({ args: ['--credentials', Buffer.from(JSON.stringify(key)).toString('base64')] })],
+  ['an empty file', 3, /--credentials names \S+spoilt\.json, which is empty/, (scene) => file(scene, '')],
+  ['a file of white space', 3, /which is empty/, (scene) => file(scene, '\ufeff \r\n')],
   ['a file without JSON', 3, /invalid_credentials/, (scene) => file(scene, 'no JSON')],
   ['half a file', 3, /invalid_credentials: .*cut short/,
     (scene) => file(scene, JSON.stringify(scene.key).slice(0, 900))],
@@ -183,6 +186,12 @@ for (const [name, code, says, spoil] of [
     (scene) => file(scene, { ...scene.key, private_key: scene.key.private_key.slice(0, 800) })],
   ['the login of a user', 3, /unsupported_credentials: .*gcloud auth application-default login/,
     (scene) => file(scene, scene.google.createUser('me@example.com'))],
+  ['federation that acts as no account', 3, /lack service_account_impersonation_url/,
+    (scene) => file(scene, { type: 'external_account', audience: 'x', credential_source: { file: 'x' } })],
+  ['wrapped federation without a source', 3, /lack credential_source/, (scene) => {
+    const json = { type: 'external_account', audience: 'x', ...acting(scene.key.client_email) }
+    return file(scene, Buffer.from(JSON.stringify(json)).toString('base64'))
+  }],
   ['a token URL of strangers', 3, /invalid_credentials: .*token_uri/,
     (scene) => file(scene, { ...scene.key, token_uri: 'https://example.com/token' })],
   ['a deleted key', 4, /rejected: .*Invalid JWT Signature/, (scene) => {
@@ -221,6 +230,7 @@ for (const [name, code, says, spoil] of [
     const checked = await run(scene, ['--check', scene.service.url, ...args], env)
     assert.is(checked.code, code)
     assert.match(failureIn(checked.stdout), says)
+    assert.not.match(checked.stdout, /^ok +credentials [^]*^FAIL +(credentials|token +no cred)/m)
     assert.not.match(printed.stderr + checked.stdout, 'secret-text')
     assert.not(scene.google.requests.some(({ endpoint }) => endpoint === 'run'), 'the service was called')
   })

@@ -12,12 +12,19 @@ import { EXIT, exitCodeOf, Failure, messageOf, nameOf } from './failure.js'
 export async function check({ url: target, audience: wanted, source, fetch = globalThis.fetch, report }) {
   const url = readUrl(target)
   const audience = wanted ?? defaultAudience(url)
-  const found = await credentialsStep(source, report)
+  const found = findStep(source, report)
   if (!found.getIdToken) return found.exitCode
-  const { ok, text, advice } = judgeAudience(url, audience)
-  report[ok ? 'ok' : 'note']('audience', `${audience}, ${text}`, ...advice)
 
-  const { token, claims, exitCode } = await tokenStep(found, audience, fetch, report)
+  // Credentials are right once the library makes a request with them; a metadata server has yet to answer.
+  function introduce(isUsable) {
+    report[isUsable && found.path ? 'ok' : 'note']('credentials', found.path
+      ? `${found.path} (${found.from}): ${describe(found)}`
+      : 'the metadata server, as there are no others')
+    const { ok, text, advice } = judgeAudience(url, audience)
+    report[ok ? 'ok' : 'note']('audience', `${audience}, ${text}`, ...advice)
+  }
+
+  const { token, claims, exitCode } = await tokenStep({ ...found, audience, fetch, report, introduce })
   return token ? serviceStep({ url, audience, token, claims, fetch, report }) : exitCode
 }
 
@@ -34,27 +41,26 @@ function readUrl(text) {
   return url
 }
 
-async function credentialsStep(source, report) {
+function findStep(source, report) {
   report.begin('credentials', 'looking')
   try {
-    const found = source()
-    report.ok('credentials', found.path
-      ? `${found.path} (${found.from}): ${describe(found)}`
-      : 'the metadata server, as there are no others')
-    return found
+    return source()
   } catch (error) {
     report.fail('credentials', messageOf(error))
     return { exitCode: exitCodeOf(error) }
   }
 }
 
-async function tokenStep({ json, getIdToken }, audience, fetch, report) {
+async function tokenStep({ json, getIdToken, audience, fetch, report, introduce }) {
   const clock = {}
   let requests = 0
 
   async function watched(to, init) {
     const isSigned = String(init.body).includes('jwt-bearer')
-    if (requests++ === 0 && isSigned) report.ok('key', 'readable, and it signs')
+    if (requests++ === 0) {
+      introduce(true)
+      if (isSigned) report.ok('key', 'readable, and it signs')
+    }
     const request = `${init.method} ${to.split('?')[0]}`
     report.begin('exchange', request)
     const started = Date.now()
@@ -79,10 +85,13 @@ async function tokenStep({ json, getIdToken }, audience, fetch, report) {
     report.ok('token', `audience ${claims.aud}, email ${claims.email ?? '(none)'}, time left ${minutes} min`)
     return { token, claims }
   } catch (error) {
+    const exitCode = exitCodeOf(error)
+    const culprit = error.code === 'invalid_key' ? 'key' : 'credentials'
+    const step = exitCode === EXIT.credentials ? culprit : 'token'
+    if (requests === 0) introduce(step !== 'credentials')
     clockStep(clock, report)
-    const [, step = 'token'] = /^(?:invalid|unsupported)_(key|credentials)$/.exec(error.code) ?? []
     report.fail(step, messageOf(error), ...keyAdvice(error, json))
-    return { exitCode: exitCodeOf(error) }
+    return { exitCode }
   }
 }
 

@@ -35,6 +35,13 @@ export function describe({ text, json }) {
   return `${text.length} characters, not plain JSON of a known type`
 }
 
+/** Throws the error of the library; an option that is missing to it, here the credentials lack. */
+export function blameCredentials(error) {
+  const [option] = /^\w+(?= must be )/.exec(error.message) ?? []
+  const field = error instanceof TypeError && FIELDS.get(option)
+  throw field ? new Failure(EXIT.credentials, `the credentials lack ${field}: ${error.message}`) : error
+}
+
 /**
  * What gives the subject token of an `external_account`, where that is a file or a URL.
  *
@@ -52,18 +59,27 @@ export function subjectTokenOf({ json: { type, credential_source: source } }) {
 const EMAIL = /^[\w.+-]+@[\w.-]+$/
 const KEY_ID = /^[\da-f]{40}$/
 const LONGEST_PATH = 500
+/** By option of the library, the field that it comes from. */
+const FIELDS = new Map([
+  ['serviceAccount', 'service_account_impersonation_url'],
+  ['subjectToken', 'credential_source']
+])
 
 function read(path, from) {
   // Some put the JSON itself there, or base64 of it.
   if (path.length > LONGEST_PATH || /[{\n]/.test(path)) {
     throw new Failure(EXIT.credentials, `${from} must name a file, and holds something else`)
   }
+  const file = `${from} names ${path}, which`
+  let text
   try {
-    const text = readFileSync(path, 'utf8')
-    return { from, path, text, json: parse(text) }
+    text = readFileSync(path, 'utf8')
   } catch (error) {
-    throw new Failure(EXIT.credentials, `${from} names ${path}, which cannot be read (${nameOf(error)})`)
+    throw new Failure(EXIT.credentials, `${file} cannot be read (${nameOf(error)})`)
   }
+  // A shell makes the file for a command's output before the command fails.
+  if (!text.trim()) throw new Failure(EXIT.credentials, `${file} is empty: did what wrote it fail?`)
+  return { from, path, text, json: parse(text) }
 }
 
 /** What is no plain JSON, the library may still know how to unwrap. */
@@ -91,8 +107,9 @@ function fail(error) {
 }
 
 function tokenIn({ format }, text) {
-  if (format?.type !== 'json') return text.trim()
-  const token = parse(text)[format.subject_token_field_name]
-  if (typeof token === 'string') return token
-  throw new Error('credential_source has no token in the field that subject_token_field_name names')
+  const isJson = format?.type === 'json'
+  const token = isJson ? parse(text)[format.subject_token_field_name] : text.trim()
+  if (token && typeof token === 'string') return token
+  const place = isJson ? ' in the field that subject_token_field_name names' : ''
+  throw new Error(`credential_source has no token${place}`)
 }
