@@ -33,6 +33,9 @@ Exit codes: 0 a token was printed; with --check: the service answered 2xx
     https://my-service.a.run.app
 `
 
+const REMEDY = 'Pass --credentials key.json, or run: ' +
+  'gcloud auth application-default login --impersonate-service-account=EMAIL'
+
 try {
   process.exitCode = await run(readArguments())
 } catch (error) {
@@ -58,6 +61,7 @@ function readArguments() {
   if (values.help || values.version) return values
   if (!target || more.length) throw misused('give one audience, or --check and one URL')
   if (values.audience !== undefined && !values.check) throw misused('--audience goes with --check')
+  if (values.audience === '') throw misused('--audience is empty')
   return { ...values, target }
 }
 
@@ -93,7 +97,8 @@ function nothingFound(error) {
   if (error instanceof TypeError) throw misused('GCE_METADATA_HOST is no host')
   if (error.name !== 'IdTokenError' || error.status) throw error
   const looked = `--credentials, GOOGLE_APPLICATION_CREDENTIALS, ${wellKnownFile(process.env)}`
-  throw new Failure(EXIT.credentials, `no credentials in ${looked}; and ${error.message}`)
+  const silence = error.message.replace(/^No /, 'no ') // amid a sentence
+  throw new Failure(EXIT.credentials, `no credentials in ${looked}; and ${silence} - ${REMEDY}`)
 }
 
 function ownVersion() {

@@ -164,7 +164,8 @@ for (const [kind, source] of Object.entries({
 // What goes wrong before there is a token. With and without --check, the exit code is the same.
 
 for (const [name, code, says, spoil] of [
-  ['no credentials', 3, /no credentials in .*CREDENTIALS.*\.config.gcloud.*metadata server/,
+  ['no credentials', 3,
+    /no credentials in .*CREDENTIALS.*\.config.gcloud.* no metadata .*--credentials key.*gcloud auth .*login/,
     () => ({ args: [] })],
   ['no such file', 3, /--credentials names \/no\/such\.json, which cannot be read \(ENOENT\)/,
     () => ({ args: ['--credentials', '/no/such.json'] })],
@@ -240,7 +241,7 @@ for (const args of [
   [], ['https://a.example', 'https://b.example'], ['--check'], ['--nonsense', 'x'], ['--credentials'], [''],
   ['https://a.example', '--audience', 'x'], ['--check', 'a.example'], ['--check', 'http://a.example/'],
   ['--check', 'http://localhost.a.example/'], ['--check', 'https://me:password@a.example/'],
-  ['--check=yes', 'https://a.example']
+  ['--check=yes', 'https://a.example'], ['--check', 'https://a.example/', '--audience', '']
 ]) {
   test(`ends with 2: ${args.join(' ') || 'nothing'}`, async (scene) => {
     const { stdout, stderr, code } = await run(scene, args)
@@ -249,6 +250,26 @@ for (const args of [
     assert.match(stderr, /^gcp-id-token: (.+; see --help|--check takes .+)\n$/)
     assert.not.match(stderr, /password@|METADATA/)
     assert.is(scene.google.requests.length, 0)
+  })
+}
+
+for (const [target, meant] of [
+  ['my-service-abc123-ew.a.run.app', 'https://my-service-abc123-ew.a.run.app'],
+  ['my-service-abc123-ew.a.run.app/path?secret=1', 'https://my-service-abc123-ew.a.run.app/path'],
+  ['http://a.example/', 'https://a.example']
+] as const) {
+  test(`guesses what is meant by ${target}`, async (scene) => {
+    const { stderr, code } = await run(scene, ['--check', target])
+    assert.is(code, 2)
+    assert.match(stderr, ` Did you mean ${meant}?\n`)
+  })
+}
+
+for (const target of ['me.example:password@a.example', 'ftp://a.example', 'service', 'a.example:b']) {
+  test(`guesses nothing secret or senseless from ${target}`, async (scene) => {
+    const { stderr, code } = await run(scene, ['--check', target])
+    assert.is(code, 2)
+    assert.not.match(stderr, /Did you mean|password/)
   })
 }
 

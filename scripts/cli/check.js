@@ -36,9 +36,19 @@ const LONGEST_BODY = 65_536
 function readUrl(text) {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const isSafe = url && /^https:\/\/|^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:|\/)/.test(url.href)
-  if (!isSafe) throw new Failure(EXIT.usage, '--check takes a URL of https, or of http on loopback')
+  const rule = '--check takes a URL of https, or of http on loopback'
+  if (!isSafe) throw new Failure(EXIT.usage, [rule, ...guesses(text)].join('. '))
   if (url.username || url.password) throw new Failure(EXIT.usage, '--check takes no URL with a password')
   return url
+}
+
+/** What a host without its scheme was meant to be; nothing that may be secret is repeated. */
+function guesses(text) {
+  const [, rest] = /^(?:http:\/\/)?((?:[\w-]+\.)+[a-z]{2,}(?:[:/?#].*)?)$/i.exec(text) ?? []
+  const guess = `https://${rest}`
+  if (!rest || !URL.canParse(guess)) return []
+  const { origin, pathname, username } = new URL(guess)
+  return username ? [] : [`Did you mean ${origin}${pathname.replace(/^\/$/, '')}?`]
 }
 
 function findStep(source, report) {
