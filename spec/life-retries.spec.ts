@@ -231,7 +231,8 @@ for (const [how, value] of Object.entries({
 }
 
 const noTimes = [
-  '', 'soon', '-1', '2.5', '1e3', '0x10', '1 2', 'NaN', '3 seconds', 'Tomorrow GMT', 'May 2100', '2100-01-01'
+  '', 'soon', '-1', '2.5', '1e3', '0x10', '1 2', 'NaN', '3 seconds', 'Tomorrow GMT', 'May 2100', '2100-01-01',
+  'Sat, 01 May 2100 00:00:00 GMT+1'
 ]
 for (const value of noTimes) {
   test(`Retry-After that is no time is none: "${value}"`, async ({ ask, clock, google, sentAt, spy }) => {
