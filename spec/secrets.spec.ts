@@ -106,6 +106,23 @@ for (const [name, lay] of Object.entries(roads)) {
     })
   }
 
+  test('what was sent in an attempt before may come back, too', async () => {
+    const { ask, endpoints: [first, last = first], google, showsNothing } = await lay()
+    for (const form of forms) {
+      let sent: string[] = []
+      const quoting = () => json(400, { error: 'invalid_grant', error_description: sent.map(form).join(' and ') })
+      const failing: Fault = (call) => {
+        sent = sentIn(call)
+        return withHeader(503, 'retry-after', '0')
+      }
+      google.next(first!, ...(first === last ? [failing, quoting] : [faults.none(), quoting]))
+      if (first !== last) google.next(last!, failing)
+      const error = await rejects(ask({ retries: 1 }))
+      assert.is(error.status, 400)
+      showsNothing(error)
+    }
+  })
+
   test('every refusal and every fault that is known', async () => {
     const { ask, endpoints, google, showsNothing } = await lay()
     const all: Fault[] = [

@@ -31,10 +31,11 @@ export async function requestToken(
 ): Promise<Token> {
   let failure: IdTokenError | undefined
   let corrections = 0
+  const secrets: string[] = [] // of all attempts: what was sent in one may come back in the next
   for (let retry = 0; ; ) {
     const offset = clockOffset(source.endpoint)
     const controller = new AbortController()
-    const attempt: Attempt = { fetch, signal: controller.signal, secrets: [] }
+    const attempt: Attempt = { fetch, signal: controller.signal, secrets }
     announce(timeout)
     try {
       const answer = source.exchange(attempt, audience)
