@@ -183,7 +183,8 @@ test('of another universe are named, with the entry that takes them', async () =
     const credentials = { ...key, universe_domain } as KeyFile
     await fails(getIdToken({ ...options, credentials }), 'unsupported_credentials', /universe/)
   }
-  for (const universe_domain of ['GOOGLEAPIS.COM', 'größe', 'two words', 'apis.example.goog\n', {}]) {
+  const noNames = ['GOOGLEAPIS.COM', 'größe', 'two words', 'apis.example.goog\n', ['a.goog'], Object.create(null)]
+  for (const universe_domain of noNames) {
     const credentials = { ...key, universe_domain } as KeyFile
     await fails(getIdToken({ ...options, credentials }), 'unsupported_credentials', /universe_domain unknown/)
   }
