@@ -301,7 +301,7 @@ const mistakes: [option: string, values: unknown[], pattern?: RegExp][] = [
   ['signal', [7, 'abort', {}, new Date(), () => {}], /signal must be an AbortSignal/],
   ['timeout', [null, '5000', NaN, -1, {}, 5n]],
   ['retries', [null, '2', NaN, -1, {}, 5n]],
-  ['waitUntil', [7, 'ctx', {}, { waitUntil: 7 }]],
+  ['waitUntil', [7, 'ctx', {}, { waitUntil: 7 }], /waitUntil must be a function/],
   ['store', [7, 'kv', {}, { get() {} }, { set() {} }, new Map([['get', 'set']]).size]],
   ['forceRefresh', [7, 'true', {}, new Date()]]
 ]
