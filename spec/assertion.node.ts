@@ -2,6 +2,7 @@ import { createSign } from 'node:crypto'
 import { getIdToken } from 'gcp-id-token'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { misused } from './support/errors.ts'
 import { setUp } from './support/google.ts'
 
 const test = suite('assertion, beside node:crypto')
@@ -16,6 +17,17 @@ test('is signed as OpenSSL signs, byte for byte', async () => {
     const [, signed, signature] = /^(.+)\.(.+)$/.exec(form.assertion!)!
     assert.is(createSign('RSA-SHA256').update(signed!).sign(key.private_key, 'base64url'), signature)
   }
+})
+
+test('asks for crypto.subtle where there is none, as on pages of http', async () => {
+  const { google, options } = await setUp()
+  Object.defineProperty(crypto, 'subtle', { value: undefined, configurable: true })
+  try {
+    await misused(getIdToken(options), /crypto\.subtle must be there.*https/)
+  } finally {
+    delete (crypto as { subtle?: unknown }).subtle
+  }
+  assert.is(google.requests.length, 0)
 })
 
 test.run()
