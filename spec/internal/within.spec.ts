@@ -57,6 +57,8 @@ function watchedSignal(): { signal: AbortSignal, listeners: Set<unknown> } {
   const listeners = new Set<unknown>()
   const { signal } = new AbortController()
   signal.addEventListener = (_: string, listener: unknown) => { listeners.add(listener) }
-  signal.removeEventListener = (_: string, listener: unknown) => { listeners.delete(listener) }
+  signal.removeEventListener = (name: string, listener: unknown) => {
+    if (name === 'abort') listeners.delete(listener)
+  }
   return { signal, listeners }
 }
