@@ -61,18 +61,15 @@ export interface GetIdTokenOptions extends CommonOptions {
  * ```
  */
 export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
-  if (!('credentials' in options)) return fromMetadataServer(options)
+  if (!('credentials' in options)) return metadata.getIdToken(options).catch((error) => explain(error, options))
   const { type } = readCredentials(options.credentials)
   if (type === 'external_account') return federation.getIdToken(options as federation.GetIdTokenOptions)
   if (type === 'impersonated_service_account') return impersonation.getIdToken(options as impersonation.GetIdTokenOptions)
   return key.getIdToken(options as key.GetIdTokenOptions) // which refuses all other types
 }
 
-async function fromMetadataServer(options: CommonOptions): Promise<string> {
-  try {
-    return await metadata.getIdToken(options)
-  } catch (error) {
-    if (!(error instanceof IdTokenError) || options.signal?.aborted) throw error
-    throw Object.assign(new IdTokenError(error.code, `No credentials were given. ${error.message}`), error)
-  }
+function explain(error: unknown, { signal }: CommonOptions): never {
+  const { name, code, message } = Object(error)
+  if (name !== 'IdTokenError' || signal?.aborted) throw error
+  throw Object.assign(new IdTokenError(code, `No credentials were given. ${message}`), error)
 }

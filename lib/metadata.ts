@@ -77,17 +77,18 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   }
 
   const email = isDefault ? undefined : serviceAccount
-  try {
-    return await getToken({ identity: [question], endpoint, email, repeats: true, exchange }, options)
-  } catch (error) {
-    const isSilent = error instanceof IdTokenError && !error.status && SILENT.includes(error.code)
-    throw isSilent && !options.signal?.aborted ? new IdTokenError(error.code, silence) : error
-  }
+  const source = { identity: [question], endpoint, email, repeats: true, exchange }
+  return getToken(source, options).catch((error) => explain(error, silence, options))
 }
 
-/** The codes of what was never answered. */
-const SILENT = ['timeout', 'unavailable']
 const HOST = /^([\w.-]+|\[[\da-f:]+\])(:\d+)?$/i
+
+function explain(error: unknown, silence: string, { signal }: CommonOptions): never {
+  const { code, status } = Object(error)
+  const isSilent = !status && (code === 'timeout' || code === 'unavailable')
+  if (!isSilent || signal?.aborted) throw error
+  throw new IdTokenError(code, silence)
+}
 
 /** What lacks the header is some other server that has the address. */
 function isGenuine({ headers }: { headers: Headers }): boolean {

@@ -84,6 +84,14 @@ test('without credentials, an error says so, and keeps what it knows', async () 
   assert.equal({ ...error }, { ...known })
 })
 
+test('without credentials, mistakes and aborts are told as they are', async () => {
+  const { options: { audience, fetch } } = await onGoogleCloud()
+  await misused(getIdToken({ audience: 7 as never, fetch: fetch! }), /^audience must be/)
+  const reason = Object.assign(new Error('mine'), { name: 'IdTokenError', code: 'unavailable' })
+  const aborted = getIdToken({ audience, fetch: fetch!, signal: AbortSignal.abort(reason) })
+  assert.is(await aborted.catch((error) => error), reason)
+})
+
 test('credentials that are there, but are nothing, are a secret that is not bound', async () => {
   const { google, options: { audience, fetch } } = await onGoogleCloud()
   for (const credentials of [undefined, null, '', ' \n', 7]) {
