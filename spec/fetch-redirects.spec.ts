@@ -10,10 +10,10 @@ const test = suite('authorizedFetch: redirects')
 
 const SERVICE = 'https://hello-uc.a.run.app'
 const REDIRECTS = [301, 302, 303, 307, 308]
-/** Methods that nobody has defined, where the runtime takes such. */
+/** Methods that nobody has defined, where the runtime takes such; Bun makes a GET of them. */
 const ownMethods = ['GETALL', 'FORGET', 'AHEAD', 'HEADING'].filter((method) => {
   try {
-    return new Request(SERVICE, { method })
+    return new Request(SERVICE, { method }).method === method
   } catch {
     return false
   }
