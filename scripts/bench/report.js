@@ -76,7 +76,7 @@ function table({ date, machine, bytes, times }) {
     ['new audience', ...everybody.map(median('new audience'))],
     ['same audience again', ...everybody.map(again)],
     ['exchanges for 500 callers at once', ...everybody.map((name) => node['500 at once'][name].exchanges[1])],
-    ['start of Node with it, by the processor', ...everybody.map(median(IMPORT))]
+    ['CPU time to start Node with it', ...everybody.map(median(IMPORT))]
   ]
   const elsewhere = others.map(([name, cases]) => {
     return `${cases['first token'][OURS].ratios[LEAST][1]} in ${name}`
