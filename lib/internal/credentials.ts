@@ -9,7 +9,7 @@ export type CredentialJson = { readonly [field: string]: unknown }
 
 /**
  * The credential JSON out of whatever wrapping it survived an environment variable in: an object, JSON text,
- * that stringified again, in quotes, with raw newlines in its strings (dotenv), or base64 of any of these.
+ * that stringified again or escaped, in quotes, with raw newlines in its strings (dotenv), or base64 of any of these.
  */
 export function readCredentials(credentials: unknown): CredentialJson {
   if (typeof credentials === 'object' && credentials) return credentials as CredentialJson

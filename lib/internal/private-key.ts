@@ -26,7 +26,7 @@ export function readPrivateKey(pem: string): Uint8Array {
   if (parts[begin] === 'BEGIN PRIVATE KEY') return der
   const length = end + 22
   // Of larger numbers, a Uint8Array keeps the last byte.
-  return Uint8Array.of(48, 130, length >> 8, length, ...fromBase64(RSA_KEY), end >> 8, end, ...der)
+  return Uint8Array.of(48, 130, length >> 8, length, ...fromBase64(PKCS8_HEAD), end >> 8, end, ...der)
 }
 
 /** What is wrong with the `private_key`, and what to do about it. */
@@ -40,4 +40,4 @@ const howToConvert = advice(
 /** id-ecPublicKey, 1.2.840.10045.2.1 (RFC 5480 section 2.1.1), as base64 has it in every PKCS#8. */
 const EC_ALGORITHM = 'GByqGSM49AgE'
 /** Version, AlgorithmIdentifier of rsaEncryption (RFC 8017 appendix A.1), OCTET STRING with a length of two bytes. */
-const RSA_KEY = 'AgEAMA0GCSqGSIb3DQEBAQUABII'
+const PKCS8_HEAD = 'AgEAMA0GCSqGSIb3DQEBAQUABII'

@@ -12,7 +12,7 @@ export interface Attempt {
   readonly signal: AbortSignal
   /** What no error may show. */
   readonly secrets: string[]
-  /** How long the last answer asked to wait, in milliseconds; `NaN` when it did not. */
+  /** How long the last refusal asked to wait, in milliseconds; less than 0 or `NaN` when it did not. */
   retryAfter?: number
 }
 
