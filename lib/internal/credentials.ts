@@ -1,5 +1,5 @@
 import { textFromBase64 } from './base64.ts'
-import { IdTokenError } from './errors.ts'
+import { advice, IdTokenError } from './errors.ts'
 import { parseJson } from './json.ts'
 import { check } from './options.ts'
 import { Table } from './table.ts'
@@ -30,11 +30,11 @@ export function readFields(
 }
 
 /** Refuses credentials whose `type` or `universe_domain` is another one, and says what takes them. */
-export function checkName(json: CredentialJson, field: string, expected: string, hint: string = entryFor(json)): void {
+export function checkName(json: CredentialJson, field: string, expected: string, hint?: string): void {
   const found = json[field] ?? expected
   // By mistake, a field may hold anything: only what looks like a name is shown.
   const name = typeof found === 'string' && /^[a-z\d_.-]{1,60}$/.test(found) ? found : 'unknown'
-  if (found !== expected) throw unsupported(`of ${field} ${name}, not ${expected}`, hint)
+  if (found !== expected) throw unsupported(`of ${field} ${name}, not ${expected}`, hint ?? entryFor(name))
 }
 
 /** Credentials that are not for this entry. */
@@ -51,32 +51,30 @@ export const GOOGLE = 'googleapis.com'
 /** Text that was unwrapped before: no request should pay for it again. */
 const known = new Table<CredentialJson>()
 
-function entryFor({ type }: CredentialJson): string {
-  if (type === 'external_account') return 'Use gcp-id-token/federation'
-  if (type === 'impersonated_service_account') return 'Use gcp-id-token/impersonation'
-  if (type === 'authorized_user') return 'Use gcloud auth application-default login --impersonate-service-account=EMAIL'
-  return 'Use gcp-id-token with a service-account key'
-}
+/** The entry that takes credentials of a type. */
+const entryFor = advice(
+  [/^ext/, 'Use gcp-id-token/federation'],
+  [/^imp/, 'Use gcp-id-token/impersonation'],
+  [/^/, 'Use gcp-id-token with a service-account key']
+)
 
-/** JSON inside of a string, without that string's quotes. */
-function unescaped(text: string): string {
-  return text.replace(/\\+/g, '\\').replace(/\\[nrt]/g, ' ').replace(/\\"/g, '"')
-}
-
-function unwrap(text: string): CredentialJson {
-  if (text.length > 65_536) throw invalidCredentials('are over 64 KiB')
+function unwrap(credentials: string): CredentialJson {
+  let text = credentials.slice(0, 65_536)
   // JSON in quotes in base64 in quotes: more than that is no accident.
   for (let wrapping = 0; wrapping < 5; wrapping++) {
-    // Strings of JSON have no raw line breaks, but dotenv makes some of `\n`. Keys are read with blanks in their place.
-    text = text.replace(/[\n\r\t]/g, ' ').trim() // takes a byte order mark, too
-    if (text.startsWith('{')) {
-      const json = parseJson(text) ?? parseJson(unescaped(text))
-      if (json) return json
-      throw invalidCredentials(`are JSON that is broken or cut short after ${text.length} characters`)
+    const begin = text.indexOf('{')
+    if (begin < 0) {
+      if (text.includes('-----BEGIN')) throw invalidCredentials('are a PEM block, not JSON')
+      text = textFromBase64(text)
+      continue
     }
-    if (/^["']/.test(text)) text = parseJson(text) ?? text.slice(1, -1)
-    else if (text.includes('-----BEGIN')) throw invalidCredentials('are no JSON, though they hold a PEM block')
-    else text = textFromBase64(text)
+    // Strings of JSON have no raw line breaks, but dotenv makes some of `\n`. Keys are read with blanks in their place.
+    text = text.slice(begin, text.lastIndexOf('}') + 1).replace(/[\n\r\t]/g, ' ')
+    // Its lines may have been escaped, too.
+    const json = parseJson(text) ?? parseJson(text.replace(/\\[nr]/g, ' '))
+    if (json) return json
+    // Perhaps it is the inside of a string.
+    text = parseJson(`"${text}"`) ?? ''
   }
-  throw invalidCredentials('are neither JSON nor base64 of it')
+  throw invalidCredentials(`of ${credentials.length} characters are neither JSON nor base64 of it, cut short or over 64 KiB`)
 }
