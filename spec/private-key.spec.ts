@@ -83,8 +83,8 @@ const LAST_LINES = /[^\n]+\n[^\n]+\n(?=-----END)/
 
 // What it is, what the message must say, and the advice.
 const unusable: [what: string, pem: string, message: RegExp, advice?: RegExp][] = [
-  ['an encrypted key', keys.encrypted, /encrypted/i, /openssl pkey -in \S+ -out /],
-  ['an encrypted key of the older kind', keys.encryptedPkcs1, /encrypted/i, /openssl pkey -in \S+ -out /],
+  ['an encrypted key', keys.encrypted, /encrypted/i, /openssl pkey -in \S+/],
+  ['an encrypted key of the older kind', keys.encryptedPkcs1, /encrypted/i, /openssl pkey -in \S+/],
   ['an encrypted key in one line', keys.encryptedPkcs1.replaceAll('\n', '\\n'), /encrypted/i],
   ['an encrypted key after its certificate', keys.certificate + keys.encrypted, /encrypted/i],
   ['an OpenSSH key', keys.openssh, /has BEGIN OPENSSH PRIVATE KEY/, /ssh-keygen -p -m PKCS8 -f /],
@@ -109,14 +109,13 @@ const unusable: [what: string, pem: string, message: RegExp, advice?: RegExp][] 
   ['a key with a foreign character', `${keys.rsa.slice(0, 600)}*${keys.rsa.slice(601)}`, /cut short/],
   ['a key with bytes that are wrong', damaged(keys.rsa), /damaged/],
   ['an older key with bytes that are wrong', damaged(keys.pkcs1), /damaged/],
-  ['only the base64 of a block', bodyOf(keys.rsa), /needs BEGIN PRIVATE KEY/],
-  ['words', 'my private key', /needs BEGIN PRIVATE KEY, has nothing/],
+  ['only the base64 of a block', bodyOf(keys.rsa), /needs -----BEGIN PRIVATE KEY-----/],
+  ['words', 'my private key', /needs -----BEGIN PRIVATE KEY-----, has nothing/],
   ['a label with more before it', keys.certificate + keys.rsa.replace('BEGIN', 'NO BEGIN'), /has BEGIN CERTIFICATE/],
-  ['a label with more after it', keys.rsa.replaceAll('PRIVATE KEY', 'PRIVATE KEYS'), /needs BEGIN PRIVATE KEY/],
-  ['blanks', ' \n ', /needs BEGIN PRIVATE KEY/],
+  ['a label with more after it', keys.rsa.replaceAll('E KEY', 'E KEYS'), /needs -----BEGIN PRIVATE KEY-----/],
+  ['blanks', ' \n ', /needs -----BEGIN PRIVATE KEY-----/],
   ['a block of nothing', '-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n', /cut short|damaged/],
-  ['the first line alone', '-----BEGIN PRIVATE KEY-----', /damaged/],
-  ['half of the first line', '-----BEGIN PRIVATE KEY', /damaged/]
+  ['the first line alone', '-----BEGIN PRIVATE KEY-----', /damaged/]
 ]
 
 for (const [what, pem, message, advice] of unusable) {
@@ -130,6 +129,11 @@ for (const [what, pem, message, advice] of unusable) {
     assert.is(google.requests.length, 0)
   })
 }
+
+test('is named: half of the first line', async () => {
+  const { options } = await setUpWith('-----BEGIN PRIVATE KEY')
+  await fails(getIdToken(options), 'invalid_key', /needs -----BEGIN PRIVATE KEY-----, has BEGIN PRIVATE KEY/)
+})
 
 test('hostile text is refused in time that grows with its length only', async () => {
   const hostile = [

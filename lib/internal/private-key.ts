@@ -8,22 +8,21 @@ import { advice, IdTokenError } from './errors.ts'
  */
 export function readPrivateKey(pem: string): Uint8Array {
   const text = pem.includes('-----BEGIN') ? pem : textFromBase64(pem)
-  const parts = text.split('-----')
-  const begin = parts.findIndex((part) => /^BEGIN (RSA )?PRIVATE KEY$/.test(part))
-  const content = parts[begin + 1] ?? ''
+  const block = /-----BEGIN (RSA )?PRIVATE KEY-----([^-]*)/.exec(text)
   // OpenSSL's older encryption (RFC 1421) leaves the label as it was, and says so in a header.
-  if (begin < 0 || content.includes('ENCRYPTED')) {
+  if (!block || text.includes('ENCRYPTED')) {
     const [found = 'nothing'] = /BEGIN [A-Z ]{0,40}(KEY|CERTIFICATE)/.exec(text) ?? []
-    throw invalidKey(`needs BEGIN PRIVATE KEY, has ${found}`, howToConvert(text))
+    throw invalidKey(`needs -----BEGIN PRIVATE KEY-----, has ${found}`, howToConvert(text))
   }
-  if (content.includes(EC_ALGORITHM)) throw invalidKey('is of EC, not of RSA')
-  const bytes = fromBase64(content)
+  const [, isPkcs1, content] = block
+  if (content!.includes(EC_ALGORITHM)) throw invalidKey('is of EC, not of RSA')
+  const bytes = fromBase64(content!)
   // Of an RSA key, the length takes two bytes, as 130 says.
   const end = 4 + bytes[2]! * 256 + bytes[3]!
   if (bytes[1] === 130 && end > bytes.length) throw invalidKey('is cut short')
   // What follows the DER, some runtimes refuse and others ignore.
   const der = bytes.slice(0, end)
-  if (parts[begin] === 'BEGIN PRIVATE KEY') return der
+  if (!isPkcs1) return der
   const length = end + 22
   // Of larger numbers, a Uint8Array keeps the last byte.
   return Uint8Array.of(48, 130, length >> 8, length, ...fromBase64(PKCS8_HEAD), end >> 8, end, ...der)
@@ -34,7 +33,7 @@ export const invalidKey = (what: string, hint = 'Use the whole JSON file'): IdTo
   new IdTokenError('invalid_key', `private_key ${what}`, { hint })
 
 const howToConvert = advice(
-  [/ENCRYPTED/, 'Encrypted: openssl pkey -in key.pem -out plain.pem'],
+  [/ENCRYPTED/, 'Encrypted: openssl pkey -in key.pem'],
   [/OPENSSH/, 'ssh-keygen -p -m PKCS8 -f key.pem']
 )
 /** id-ecPublicKey, 1.2.840.10045.2.1 (RFC 5480 section 2.1.1), as base64 has it in every PKCS#8. */
