@@ -235,7 +235,7 @@ test('a key in every wrong place', async () => {
   const text = JSON.stringify(key)
   const broken: unknown[] = [
     pem, text.slice(0, -1), text.slice(0, 900), text.slice(300), text + text, text.replace('{', '['),
-    `x${text}`, `"${text}`, `{"private_key":${bare(pem)}}`, JSON.stringify({ pem }), JSON.stringify([key]),
+    `x${text.slice(1)}`, `"${text.slice(0, -1)}`, `{"private_key":${bare(pem)}}`, JSON.stringify({ pem }), JSON.stringify([pem]),
     btoa(text).slice(0, 800),
     { ...key, private_key: pem.slice(0, 800) }, { ...key, private_key: pem.replace(/A/g, '!') },
     { ...key, private_key: [pem] }, { ...key, private_key: { pem } }, { ...key, client_email: [pem] },

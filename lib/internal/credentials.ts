@@ -38,7 +38,7 @@ export function checkName(json: CredentialJson, field: string, expected: string,
 }
 
 /** Credentials that are not for this entry. */
-export const unsupported = (what: string, hint: string): IdTokenError =>
+export const unsupported = (what: string, hint?: string): IdTokenError =>
   new IdTokenError('unsupported_credentials', `credentials are ${what}`, { hint })
 
 /** Credentials that are broken. */
@@ -53,8 +53,8 @@ const known = new Table<CredentialJson>()
 
 /** The entry that takes credentials of a type. */
 const entryFor = advice(
-  [/^ext/, 'Use gcp-id-token/federation'],
-  [/^imp/, 'Use gcp-id-token/impersonation'],
+  [/external/, 'Use gcp-id-token/federation'],
+  [/impersonated/, 'Use gcp-id-token/impersonation'],
   [/^/, 'Use gcp-id-token with a service-account key']
 )
 

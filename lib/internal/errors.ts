@@ -71,20 +71,16 @@ export class IdTokenError extends Error {
 }
 
 /**
- * What is said elsewhere, fit for an error: one line, short, without anything JWT-shaped and without 12 characters in a
- * row of any of the `secrets`. Google is known to echo assertions (`Invalid signature for token: <jwt>`).
+ * What is said elsewhere, fit for an error: one line, short, without anything JWT-shaped: Google is known to echo
+ * assertions (`Invalid signature for token: <jwt>`). Of what has 12 characters in a row of any of the `secrets`, nothing.
  */
 export function redact(said: unknown, secrets: readonly string[]): string {
-  let text = typeof said === 'string' ? said : ''
-  text = text.slice(0, 300).replace(/[\s\p{C}]+/gu, ' ').replace(/eyJ[\w.-]{9,}/g, '***')
-  let shown = ''
-  let hidden = 0
-  for (let at = 0; at < text.length; at++) {
-    const run = text.slice(at, at + 12)
-    if (run.length === 12 && secrets.some((secret) => secret.includes(run))) hidden = at + 12
-    shown += at < hidden ? '*' : text[at]
+  if (typeof said !== 'string') return ''
+  const text = said.slice(0, 300).replace(/[\s\p{C}]+/gu, ' ').replace(/eyJ[\w.-]{9,}/g, '***').trim()
+  for (let end = 12; end <= text.length; end++) {
+    if (secrets.some((secret) => secret.includes(text.slice(end - 12, end)))) return '***'
   }
-  return shown.trim()
+  return text
 }
 
 /** What to do about faults, by what is said of them: the first that fits. */

@@ -22,14 +22,20 @@ test('what looks like a token goes, wherever it stands', () => {
   }
 })
 
-test('12 characters in a row of a secret go, 11 stay', () => {
+test('what has 12 characters in a row of a secret goes, 11 stay', () => {
   for (let start = 0; start + 12 <= SECRET.length; start++) {
-    const [twelve, eleven] = [12, 11].map((length) => SECRET.slice(start, start + length))
-    assert.is(redact(twelve!, ['', SECRET]), '*'.repeat(12))
-    assert.is(redact(`<${twelve}>`, ['', SECRET]), `<${'*'.repeat(12)}>`)
-    assert.is(redact(`<${eleven}>`, ['', SECRET]), `<${eleven}>`)
+    const [twelve, eleven] = [12, 11].map((length) => SECRET.slice(start, start + length).replaceAll(' ', '_'))
+    const secrets = ['', SECRET.replaceAll(' ', '_')]
+    for (const text of [twelve, `<${twelve}>`, `before ${twelve}`, `${twelve} after`]) {
+      assert.is(redact(text, secrets), '***')
+    }
+    for (const text of [eleven!, `<${eleven}>`, `before ${eleven} after`]) assert.is(redact(text, secrets), text)
   }
-  assert.is(redact(`<${SECRET}>`, [SECRET]), `<${'*'.repeat(SECRET.length)}>`)
+  assert.is(redact(`<${SECRET}>`, [SECRET]), '***')
+})
+
+test('a secret that looks like a token goes, and what stands beside it stays', () => {
+  assert.is(redact(`Invalid signature for token: ${JWT}`, [JWT]), 'Invalid signature for token: ***')
 })
 
 test('no 12 characters in a row of any secret are left', () => {
