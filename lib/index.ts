@@ -86,9 +86,7 @@ const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/[!->@-~]*)
 
 /** What Google's refusals mostly come from. */
 const hints = advice(
-  [/ignature|verifier/, 'Was the key deleted or disabled?'],
-  [/not found|email/, 'Check client_email'],
-  [/disabled_client/, 'Enable the account'],
+  [/ignature|verifier|not found|email|disabled/, 'Was the key or account deleted or disabled?'],
   [/timeframe/, 'Set the clock'],
   [/audience provided/, 'Check the audience']
 )

@@ -13,7 +13,7 @@ export type CredentialJson = { readonly [field: string]: unknown }
  */
 export function readCredentials(credentials: unknown): CredentialJson {
   if (typeof credentials === 'object' && credentials) return credentials as CredentialJson
-  check(typeof credentials === 'string' && credentials.trim(), 'credentials', 'the JSON of a key: is the secret bound?')
+  check(typeof credentials === 'string' && credentials.trim(), 'credentials', 'set: is the secret bound?')
   return known.get(credentials, unwrap)
 }
 

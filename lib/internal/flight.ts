@@ -20,7 +20,7 @@ export async function getToken(source: Source, options: CommonOptions): Promise<
   const settings = readOptions(options)
   const { audience, signal, forceRefresh } = settings
   // From 2001 to 2286. Outside of requests, Cloudflare Workers have no time.
-  check(/^\d{13}\b/.test(`${Date.now()}`), 'Date.now()', 'the time: in Workers, only handlers have it')
+  check(/^\d{13}\b/.test(`${Date.now()}`), 'Date.now()', 'the time: in Workers, handlers have it')
   const key = identityOf([...source.identity, audience])
   let flight: Flight | undefined
   let outcome: Outcome | undefined

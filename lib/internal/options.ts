@@ -53,18 +53,16 @@ export interface TokenStore {
 
 /** The options with their defaults, each checked: a mistake is a `TypeError` that names the option. */
 export function readOptions(options: CommonOptions): Settings {
-  const { audience, fetch = globalThis.fetch, signal, timeout = 5000, retries = 2 } = options
-  const { waitUntil, store, forceRefresh } = options
-  const isText = typeof audience === 'string' && audience
-  check(isText, 'audience', 'a text: .origin of a URL (Cloud Run, Functions gen2) or its .href (Functions gen1)')
+  const { audience, fetch = globalThis.fetch, signal, timeout = 5000, retries = 2, waitUntil, store, forceRefresh } = options
+  check(typeof audience === 'string' && audience, 'audience', 'a text: of a URL its .origin, for Functions gen1 its .href')
   check(typeof fetch === 'function', 'fetch', 'a function')
   check(!signal || signal.throwIfAborted as unknown, 'signal', 'an AbortSignal')
   check(typeof timeout === 'number' && timeout >= 0, 'timeout', 'a number from 0')
   check(typeof retries === 'number' && retries >= 0, 'retries', 'a number from 0')
-  check(!store || (typeof store.get === 'function' && typeof store.set === 'function'), 'store', 'a TokenStore')
+  check(!store || (store.get as unknown && store.set), 'store', 'a TokenStore')
   check(!forceRefresh || forceRefresh === true, 'forceRefresh', 'a boolean')
-  const hold = typeof waitUntil === 'function' ? waitUntil : waitUntil?.waitUntil?.bind?.(waitUntil)
-  check(!waitUntil || hold, 'waitUntil', 'a function')
+  const hold = (waitUntil as Context)?.waitUntil?.bind?.(waitUntil) ?? waitUntil
+  check(!hold || typeof hold === 'function', 'waitUntil', 'a function')
   return { audience, fetch, signal, timeout, retries, waitUntil: hold, store, forceRefresh }
 }
 

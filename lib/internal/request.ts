@@ -30,8 +30,8 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
   let text
   try {
     response = await fetch(url, { ...init, signal, redirect: 'manual' }) // Workers have no 'error'
-    const date = readHttpDate(response.headers.get('date'))
-    if (date >= 0) clockOffsets.set(place, date - Date.now()) // a browser may hide the header
+    const date = Date.parse(response.headers.get('date')!)
+    if (date) clockOffsets.set(place, date - Date.now()) // a browser may hide the header
     text = await readText(response)
   } catch (error: any) {
     // By its name and code: the message of a foreign error may quote what it was given.
@@ -44,17 +44,16 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
   const { error, error_description } = Object(json)
   // OAuth (RFC 6749 section 5.2) or google.rpc.Status (https://google.aip.dev/193)
   const reason = redact(error?.status ?? error, secrets)
-  let fault = status < 400 && text === undefined ? 'a redirect or over 64 KiB' : ''
+  let fault = text === undefined ? 'a redirect or over 64 KiB' : ''
   if (ok && !json && /^\s*({|$)/.test(text!)) fault = 'cut short'
   if (ok && !reason && !fault) return { text: text!, headers, json }
 
   // What is neither is quoted as far as it is plain text; Google's pages in HTML say no more than the status.
-  const said = json ? (error?.message ?? error_description) : text?.split('<')[0]
-  const description = fault ? '' : redact(said, secrets)
+  const description = redact(json ? (error?.message ?? error_description) : text?.split(/[<{]/)[0], secrets)
   const message = sentence(`${place} answered ${status}`, reason, description, fault)
   const retryAfter = headers.get('retry-after')
-  attempt.retryAfter = /^\d+$/.test(retryAfter!) ? +retryAfter! * 1000 : readHttpDate(retryAfter) - timeAt(place)
-  const isTransient = [`${status}`, reason, description, fault].some((sign) => TRANSIENT.test(sign))
+  attempt.retryAfter = parseInt(retryAfter!) * 1000 || Date.parse(retryAfter!) - timeAt(place)
+  const isTransient = fault === 'cut short' || TRANSIENT.test(`${status} ${text}`)
   const code = isTransient ? 'unavailable' : fault ? 'invalid_response' : 'rejected'
   const hint = code === 'rejected' ? hints?.(message, response) : ''
   throw new IdTokenError(code, message, { status, reason, description, hint })
@@ -70,7 +69,7 @@ export const timeAt = (url: string): number => Date.now() + clockOffset(url)
 /** How far the clock where `url` is was ahead of ours when it last sent a `Date`, in milliseconds. */
 export const clockOffset = (url: string): number => clockOffsets.get(url) ?? 0
 
-const TRANSIENT = /^(408|429|5\d\d|cut short|internal_failure|server_error|temporarily_unavailable)$/
+const TRANSIENT = /^(408|429|5)|"(internal_failure|server_error|temporarily_unavailable)"/
 const clockOffsets = new Table<number>()
 
 /**
@@ -94,9 +93,6 @@ async function readText({ body, ok, status }: Response): Promise<string | undefi
 function sentence(...parts: readonly string[]): string {
   return parts.filter(Boolean).join(': ')
 }
-
-/** Only what looks like an HTTP date: `Date.parse` alone makes a date of almost anything. */
-const readHttpDate = (value: string | null): number => / GMT$/.test(value!) ? Date.parse(value!) : NaN
 
 interface Answer {
   readonly text: string

@@ -43,7 +43,7 @@ export async function signJwt(
   const encode = (text: string) => new TextEncoder().encode(text)
   const input = [header, body].map((part) => toBase64url(encode(JSON.stringify(part)))).join('.')
   const { subtle } = crypto
-  check(subtle, 'crypto.subtle', 'there, as it is on pages of https')
+  check(subtle, 'crypto.subtle', 'there: use https')
   let key = keys.get(privateKey)
   const pkcs8 = key ? undefined : readPrivateKey(privateKey)
   try {
