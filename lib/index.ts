@@ -82,7 +82,7 @@ const ENDPOINTS = [
   'https://accounts.google.com/o/oauth2/token'
 ]
 /** Where emulators are. */
-const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/[!->@-~]*)?$/
+const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/\S*)?$/
 
 /** What Google's refusals mostly come from. */
 const hints = advice(

@@ -23,10 +23,9 @@ export function readFields(
   fields: readonly string[],
   required: number = fields.length
 ): string[] {
-  const values = fields.map((field) => json[field] ?? '') as string[]
-  const wrong = fields.filter((_field: string, i) => typeof values[i] !== 'string' || (i < required && !values[i]))
-  if (wrong.length) throw invalidCredentials(`lack ${wrong.join(' and ')} as text`)
-  return values
+  const lacking = fields.filter((field, i) => !json[field] ? i < required : typeof json[field] !== 'string')
+  if (lacking.length) throw invalidCredentials(`lack ${lacking.join(' and ')} as text`)
+  return fields.map((field) => json[field] || '') as string[]
 }
 
 /** Refuses credentials whose `type` or `universe_domain` is another one, and says what takes them. */
@@ -55,7 +54,7 @@ const known = new Table<CredentialJson>()
 const entryFor = advice(
   [/external/, 'Use gcp-id-token/federation'],
   [/impersonated/, 'Use gcp-id-token/impersonation'],
-  [/^/, 'Use gcp-id-token with a service-account key']
+  [/^/, 'Use gcp-id-token with a service_account']
 )
 
 function unwrap(credentials: string): CredentialJson {
@@ -76,5 +75,6 @@ function unwrap(credentials: string): CredentialJson {
     // Perhaps it is the inside of a string.
     text = parseJson(`"${text}"`) ?? ''
   }
-  throw invalidCredentials(`of ${credentials.length} characters are neither JSON nor base64 of it, cut short or over 64 KiB`)
+  const { length } = credentials
+  throw invalidCredentials(`of ${length} characters are neither JSON nor base64 of it, cut short or over 64 KiB`)
 }

@@ -53,15 +53,16 @@ export interface TokenStore {
 
 /** The options with their defaults, each checked: a mistake is a `TypeError` that names the option. */
 export function readOptions(options: CommonOptions): Settings {
-  const { audience, fetch = globalThis.fetch, signal, timeout = 5000, retries = 2, waitUntil, store, forceRefresh } = options
-  check(typeof audience === 'string' && audience, 'audience', 'a text: of a URL its .origin, for Functions gen1 its .href')
+  const { audience, fetch = globalThis.fetch, signal, timeout = 5000, retries = 2 } = options
+  const { waitUntil, store, forceRefresh } = options
+  check(typeof audience === 'string' && audience, 'audience', 'a text: .origin of a URL, or .href for Functions gen1')
   check(typeof fetch === 'function', 'fetch', 'a function')
   check(!signal || signal.throwIfAborted as unknown, 'signal', 'an AbortSignal')
   check(typeof timeout === 'number' && timeout >= 0, 'timeout', 'a number from 0')
   check(typeof retries === 'number' && retries >= 0, 'retries', 'a number from 0')
   check(!store || (store.get as unknown && store.set), 'store', 'a TokenStore')
   check(!forceRefresh || forceRefresh === true, 'forceRefresh', 'a boolean')
-  const hold = (waitUntil as Context)?.waitUntil?.bind?.(waitUntil) ?? waitUntil
+  const hold = (waitUntil as any)?.waitUntil?.bind?.(waitUntil) ?? waitUntil
   check(!hold || typeof hold === 'function', 'waitUntil', 'a function')
   return { audience, fetch, signal, timeout, retries, waitUntil: hold, store, forceRefresh }
 }

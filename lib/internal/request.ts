@@ -55,8 +55,7 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
   attempt.retryAfter = parseInt(retryAfter!) * 1000 || Date.parse(retryAfter!) - timeAt(place)
   const isTransient = fault === 'cut short' || TRANSIENT.test(`${status} ${text}`)
   const code = isTransient ? 'unavailable' : fault ? 'invalid_response' : 'rejected'
-  const hint = code === 'rejected' ? hints?.(message, response) : ''
-  throw new IdTokenError(code, message, { status, reason, description, hint })
+  throw new IdTokenError(code, message, { status, reason, description, hint: hints?.(message, response) })
 }
 
 /** The form-encoded POST of OAuth (RFC 6749 section 3.2); `fetch` adds the content type. */
