@@ -147,7 +147,7 @@ test('do not inherit fields from JSON', async () => {
 const otherTypes: [type: string, entry: RegExp][] = [
   ['external_account', /gcp-id-token\/federation/],
   ['impersonated_service_account', /gcp-id-token\/impersonation/],
-  ['authorized_user', /gcp-id-token with a service-account key/]
+  ['authorized_user', /gcp-id-token with a service_account/]
 ]
 
 for (const [type, entry] of otherTypes) {
@@ -169,7 +169,7 @@ test('of a type that nobody knows are refused, whatever it is called', async () 
     const credentials = { ...key, type } as KeyFile
     const error = await fails(getIdToken({ ...options, credentials }), 'unsupported_credentials')
     assert.match(error.message, /not service_account/)
-    assert.match(error.hint, /gcp-id-token with a service-account key/)
+    assert.match(error.hint, /gcp-id-token with a service_account/)
     showsNothingOf(error, secret)
   }
   assert.is(google.requests.length, 0)

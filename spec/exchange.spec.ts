@@ -213,7 +213,7 @@ test('stops reading the page of an error, too', async () => {
   const { google, options } = await setUp()
   const body = watchedBody(endless())
   google.next('token', faults.respond(() => new Response(body.stream, { status: 400 })))
-  const error = await fails(getIdToken(options), 'rejected')
+  const error = await fails(getIdToken(options), 'invalid_response', /64 KiB/)
   assert.is(error.status, 400)
   assert.ok(body.seen.cancelled)
 })

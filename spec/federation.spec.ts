@@ -218,7 +218,7 @@ const brokenJson: [what: string, change: object, code: string, ...patterns: RegE
   ['a key', { type: 'service_account' }, 'unsupported_credentials', /service_account/, /gcp-id-token\b/],
   ['an impersonation', { type: 'impersonated_service_account' }, 'unsupported_credentials',
     /gcp-id-token\/impersonation/],
-  ['a user', { type: 'authorized_user' }, 'unsupported_credentials', /gcloud/],
+  ['a user', { type: 'authorized_user' }, 'unsupported_credentials', /authorized_user/],
   ['another type', { type: 'gdch_service_account' }, 'unsupported_credentials', /external_account/],
   ['a type that is no text', { type: 7 }, 'unsupported_credentials', /external_account/]
 ]
