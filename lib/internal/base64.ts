@@ -1,7 +1,6 @@
 /** Bytes as base64url without padding (RFC 4648 section 5, RFC 7515 section 2). */
 export function toBase64url(bytes: ArrayBuffer | Uint8Array): string {
-  let binary = ''
-  for (const byte of new Uint8Array(bytes)) binary += String.fromCharCode(byte)
+  const binary = String.fromCharCode(...new Uint8Array(bytes))
   return btoa(binary).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '')
 }
 
