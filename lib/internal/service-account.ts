@@ -36,18 +36,21 @@ export async function signJwt(
   claims: object,
   now: number
 ): Promise<string> {
-  // Google refuses what is signed in its future, and clocks differ: NTP keeps them well within 30 s.
-  const iat = Math.floor(now / 1000) - 30
-  const header = { alg: 'RS256', typ: 'JWT', kid: keyId || undefined }
-  const body = { iss: email, sub: email, ...claims, iat, exp: iat + 3600 }
-  const encode = (text: string) => new TextEncoder().encode(text)
-  const input = [header, body].map((part) => toBase64url(encode(JSON.stringify(part)))).join('.')
   const { subtle } = crypto
   check(subtle, 'crypto.subtle', 'there: use https')
-  let key = keys.get(privateKey)
-  const pkcs8 = key ? undefined : readPrivateKey(privateKey)
+  const known = keys.get(privateKey)
+  const pkcs8 = known ? undefined : readPrivateKey(privateKey)
   try {
-    key ??= await subtle.importKey('pkcs8', pkcs8 as never, RS256, false, ['sign'])
+    // It is on its way in another thread while the JWT is written here.
+    const imported = known ?? subtle.importKey('pkcs8', pkcs8 as never, RS256, false, ['sign'])
+    // Google refuses what is signed in its future, and clocks differ: NTP keeps them well within 30 s.
+    const iat = Math.floor(now / 1000) - 30
+    const header = { alg: 'RS256', typ: 'JWT', kid: keyId || undefined }
+    const body = { iss: email, sub: email, ...claims, iat, exp: iat + 3600 }
+    const encode = (text: string) => new TextEncoder().encode(text)
+    const part = (json: object) => toBase64url(encode(JSON.stringify(json)))
+    const input = `${part(header)}.${part(body)}`
+    const key = await imported
     keys.set(privateKey, key)
     return `${input}.${toBase64url(await subtle.sign(RS256, key, encode(input)))}`
   } catch {
