@@ -76,7 +76,7 @@ export function simulate({ store, spread, isolates = DAY.isolates, seed = 1 }) {
       thisHour().exchanges++
       yield now + DAY.exchangeTime
       const iat = Math.floor(now)
-      token = { exp: iat + DAY.tokenLife, life: DAY.tokenLife * 1000, end: (iat + DAY.tokenLife) * 1000 }
+      token = { exp: iat + DAY.tokenLife, life: DAY.tokenLife * 1000, since: iat * 1000 }
       writes.push({ token, time: now })
     }
     // The request itself, and those that came meanwhile.

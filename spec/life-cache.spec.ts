@@ -93,12 +93,13 @@ test('a key that differs in one character is another key, even if it works', asy
 test('no fields run into each other', async (scene) => {
   const { ask, clock, key } = scene
   const parts = ['a', 'b', 'a b', 'b a', '","', 'a","b', '\\', 'undefined', 'null']
+  const listed = [',', 'a,', 'a,0:']
   const givenTo = new Map<string, string>()
   const fetch = answering(scene)
   for (const client_email of parts) {
-    for (const private_key_id of [...parts, undefined]) {
-      for (const audience of ['a', 'b a']) {
-        const credentials = { ...key, client_email, private_key_id: private_key_id! }
+    for (const private_key_id of [...parts, ...listed, undefined]) {
+      for (const audience of ['a', 'b a', ',a', '0:,1:a']) {
+        const credentials = { ...key, client_email, private_key_id: private_key_id!, token_uri: undefined! }
         const who = JSON.stringify([client_email, private_key_id, audience])
         const token = await ask({ credentials, audience, fetch })
         assert.is(givenTo.get(token), undefined, `${who} got the token of ${givenTo.get(token)}`)

@@ -88,6 +88,17 @@ for (const moves of ['always', 'at I/O'] as const) {
     assert.is(google.requests.length, 1)
   })
 
+  test('who comes after an abort joins the flight', async ({ ask, clock, google }) => {
+    google.next('token', faults.latency(1 * SECOND))
+    const controller = new AbortController()
+    const aborted = rejects(ask({ signal: controller.signal }))
+    await clock.advance(300)
+    controller.abort('enough')
+    assert.is(await clock.atOnce(aborted), 'enough')
+    await clock.until(ask())
+    assert.is(google.requests.length, 1)
+  })
+
   test('who was aborted before gets nothing and sends nothing', async ({ ask, clock, google }) => {
     const reason = new Error('over')
     const signal = AbortSignal.abort(reason)
@@ -497,20 +508,29 @@ for (const moves of ['always', 'at I/O'] as const) {
     })
   }
 
-  test('a leader whose promises reject: of a forced flight, and of a refresh behind', async (scene) => {
+  test('a leader whose promises reject: of a forced flight', async (scene) => {
     const { ask, clock, google } = scene
     const old = await ask()
-    for (const forceRefresh of [true, false]) {
-      if (!forceRefresh) await clock.advance(3375 * SECOND)
-      const before = google.requests.length
-      const end = doomed(scene, () => ask({ fetch: silence, forceRefresh }))
-      await clock.settle()
-      clock.drop(clock.timers)
-      end(new Error('This promise was created by a request that has since ended'))
-      if (!forceRefresh) await clock.advance(ATTEMPT + GRACE)
-      assert.is.not(await clock.until(ask({ forceRefresh: true })), old)
-      assert.is(google.requests.length, before + 1)
-    }
+    const end = doomed(scene, () => ask({ fetch: silence, forceRefresh: true }))
+    await clock.settle()
+    clock.drop(clock.timers)
+    end(new Error('This promise was created by a request that has since ended'))
+    assert.is.not(await clock.until(ask({ forceRefresh: true })), old)
+    assert.is(google.requests.length, 2)
+  })
+
+  test('a leader whose promises reject: of a refresh behind, which nobody waits for', async (scene) => {
+    const { ask, clock, google } = scene
+    const old = await ask()
+    await clock.advance(3375 * SECOND)
+    await ask({ fetch: silence })
+    await clock.settle()
+    clock.drop(clock.timers)
+    await clock.advance(ATTEMPT + GRACE)
+    assert.is(await ask(), old)
+    await clock.settle()
+    assert.is.not(await ask(), old)
+    assert.is(google.requests.length, 2)
   })
 
   run()

@@ -264,8 +264,8 @@ run()
 
 /** Google is gone, and so long from now on the token is there all the same. */
 async function servedFor({ ask, clock, google }: Scene, milliseconds: number): Promise<void> {
-  const token = await clock.atOnce(ask())
   google.always('token', faults.page(503))
+  const token = await clock.atOnce(ask())
   await clock.advance(milliseconds)
   assert.is(await clock.atOnce(ask()), token)
   await clock.advance(1)

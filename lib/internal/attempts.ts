@@ -1,10 +1,8 @@
 import { IdTokenError } from './errors.ts'
 import type { Settings } from './options.ts'
-import { clockOffset } from './request.ts'
 import type { Attempt } from './request.ts'
 import { readToken } from './token.ts'
 import type { Token } from './token.ts'
-import { within } from './within.ts'
 
 /** Where ID tokens come from: what each entry adds to the one road that all of them take. */
 export interface Source {
@@ -20,33 +18,28 @@ export interface Source {
   exchange(attempt: Attempt, audience: string): Promise<unknown>
 }
 
-/**
- * A token from the source, asked for again when a fault may pass. Before each attempt and each pause, `announce` is
- * told how many milliseconds that may take.
- */
+/** A token from the source, asked for again when a fault may pass. Each attempt and each pause is a `wait`. */
 export async function requestToken(
   source: Source,
   { audience, fetch, timeout, retries }: Settings,
-  announce: (milliseconds: number) => void
+  wait: Wait
 ): Promise<Token> {
   let failure: IdTokenError | undefined
   let corrections = 0
   const secrets: string[] = [] // of all attempts: what was sent in one may come back in the next
   for (let retry = 0; ; ) {
-    const offset = clockOffset(source.endpoint)
     const controller = new AbortController()
     const attempt: Attempt = { fetch, signal: controller.signal, secrets }
-    announce(timeout)
     try {
       const answer = source.exchange(attempt, audience)
-      const token = await within(timeout, answer.then((text) => readToken(text, audience, source)))
+      const token = await wait(timeout, answer.then((text) => readToken(text, audience, source)))
       if (token) return token
       controller.abort()
       failure ??= new IdTokenError('timeout', `no ID token within ${timeout} ms`)
     } catch (error: any) {
       // A refusal that comes with news of the time is most likely due to it, so it is worth one more attempt at once.
       // Less than 15 s is no news: assertions are signed 30 s back.
-      const clockMoved = Math.abs(clockOffset(source.endpoint) - offset) > 15_000
+      const clockMoved = Math.abs(attempt.skew!) > 15_000
       if (error.code === 'rejected' && clockMoved && !corrections++) continue
       if (error.code !== 'unavailable') throw error
       failure = error as IdTokenError
@@ -54,8 +47,10 @@ export async function requestToken(
     // Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     const { retryAfter } = attempt
     const pause = retryAfter! >= 0 ? retryAfter! : Math.random() * Math.min(5000, 200 * 2 ** retry)
-    if (!(retry++ < retries) || pause > 5000) throw failure
-    announce(pause)
-    await within(pause, new Promise(() => {}))
+    if (retry++ >= retries || pause > 5000) throw failure
+    await wait(pause)
   }
 }
+
+/** What the work comes to, or `undefined` when it takes longer. Meanwhile, others leave it to whoever waits. */
+export type Wait = <T>(milliseconds: number, work?: Promise<T>) => Promise<T | undefined>

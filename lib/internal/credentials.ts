@@ -2,7 +2,7 @@ import { textFromBase64 } from './base64.ts'
 import { advice, IdTokenError } from './errors.ts'
 import { parseJson } from './json.ts'
 import { check } from './options.ts'
-import { Table } from './table.ts'
+import { remember } from './table.ts'
 
 /** A credential JSON of any type, before anybody looked at its fields. */
 export type CredentialJson = { readonly [field: string]: unknown }
@@ -14,7 +14,7 @@ export type CredentialJson = { readonly [field: string]: unknown }
 export function readCredentials(credentials: unknown): CredentialJson {
   if (typeof credentials === 'object' && credentials) return credentials as CredentialJson
   check(typeof credentials === 'string' && credentials.trim(), 'credentials', 'set: is the secret bound?')
-  return known.get(credentials, unwrap)
+  return remember(known, credentials, known.get(credentials) ?? unwrap(credentials))
 }
 
 /** The named fields, all or the first few of them required, as texts; what is amiss is an error that names them. */
@@ -48,7 +48,7 @@ export const invalidCredentials = (what: string, hint = 'Use the whole JSON file
 export const GOOGLE = 'googleapis.com'
 
 /** Text that was unwrapped before: no request should pay for it again. */
-const known = new Table<CredentialJson>()
+const known = new Map<string, CredentialJson>()
 
 /** The entry that takes credentials of a type. */
 const entryFor = advice(

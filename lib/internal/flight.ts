@@ -1,12 +1,11 @@
 import { requestToken } from './attempts.ts'
-import type { Source } from './attempts.ts'
+import type { Source, Wait } from './attempts.ts'
 import { toBase64url } from './base64.ts'
-import { identityOf } from './identity.ts'
 import { check, readOptions } from './options.ts'
 import type { CommonOptions, Settings } from './options.ts'
-import { Table } from './table.ts'
+import { remember } from './table.ts'
 import { LEAST_LIFE, readToken } from './token.ts'
-import type { Token } from './token.ts'
+import type { Span, Token } from './token.ts'
 import { within } from './within.ts'
 
 /**
@@ -20,28 +19,27 @@ export async function getToken(source: Source, options: CommonOptions): Promise<
   const settings = readOptions(options)
   const { audience, signal, forceRefresh } = settings
   // From 2001 to 2286. Outside of requests, Cloudflare Workers have no time.
-  check(/^\d{13}\b/.test(`${Date.now()}`), 'Date.now()', 'the time: in Workers, handlers have it')
-  const key = identityOf([...source.identity, audience])
-  let flight: Flight | undefined
+  check(/^\d{13}\b/.test(`${Date.now()}`), 'Date.now()', 'the time, as in handlers of Workers')
+  // One text out of many, which no others come to: before each stands its length.
+  const name = [...source.identity, audience].map((part: any) => `${part?.length}:${part}`).join()
+  const place = remember(places, name, places.get(name) ?? { name, token: OVER })
   let outcome: Outcome | undefined
+  signal?.throwIfAborted()
   for (;;) {
-    signal?.throwIfAborted()
-    const held = usableToken(key)
-    if (held && !forceRefresh) {
-      if (Date.now() >= held.refresh && !underWay(key)) lead(key, source, settings)
-      return held.text
+    const { token } = place
+    if (isUsable(token) && !forceRefresh) {
+      if (Date.now() >= place.refresh!) join(place, source, settings)
+      return token.text
     }
     // Only now, since another flight may have brought a token meanwhile.
-    if (outcome) throw outcome.error
-    flight ??= underWay(key, forceRefresh) ?? lead(key, source, settings)
+    if (outcome) throw outcome
+    const flight = join(place, source, settings)
     const { lease } = flight
-    outcome = await within(restOf(lease), flight.outcome.catch(() => undefined), signal)
+    outcome = await within(leftOf(lease), flight.outcome.catch(() => undefined), signal)
+    signal?.throwIfAborted()
     if (outcome?.text) return outcome.text
     // Lost, or silent for a whole lease: the leader's request is gone. Whoever sees it first leads.
-    if (!outcome && flight.lease === lease) {
-      flight.lease = OVER
-      flight = undefined
-    }
+    if (flight.lease === lease) flight.lease = OVER
   }
 }
 
@@ -50,90 +48,75 @@ const STORE_PATIENCE = 1000
 /** Mean of how much earlier than others an isolate refreshes a token that it shares with them, in milliseconds. */
 export const SPREAD = 120_000
 
-const tokens = new Table<HeldToken>()
-/** By the key of their token; those that were forced stand beside the others, with a word before it. */
-const flights = new Table<Flight>()
-const OVER: Lease = [0, 0]
+const places = new Map<string, Place>()
+/** A token or a lease that has nothing left. */
+const OVER = { text: '', exp: 0, since: 0, life: 0 }
 
-function usableToken(key: string): HeldToken | undefined {
-  const token = tokens.get(key)
-  const left = token ? token.end - Date.now() : 0
-  // With more than its whole life left, our clock went back.
-  return left >= LEAST_LIFE && left <= token!.life ? token : undefined
+/** What is left of it, in milliseconds. Before it began, our clock must have gone back: then nothing. */
+function leftOf({ since, life }: Span): number {
+  const past = Date.now() - since
+  return past < 0 ? 0 : life - past
 }
 
-/** What is left of a lease, by a clock that may have stood still or jumped. */
-const restOf = ([since, milliseconds]: Lease): number =>
-  Math.max(0, Math.min(since + milliseconds - Date.now(), milliseconds))
+const isUsable = (token: Token): boolean => leftOf(token) >= LEAST_LIFE
 
-/** The flight to wait for; one that was not forced is not good enough for all. */
-function underWay(key: string, forced?: boolean): Flight | undefined {
-  const found = [flights.get(`forced ${key}`), forced ? undefined : flights.get(key)]
-  return found.find((flight) => flight && restOf(flight.lease))
-}
-
-/** Begins a flight; whoever calls is its leader. */
-function lead(key: string, source: Source, settings: Settings): Flight {
+/** The flight that is under way, or a new one, whose leader is whoever calls. */
+function join(place: Place, source: Source, settings: Settings): Flight {
   const { audience, store, waitUntil, forceRefresh } = settings
-  const before = tokens.get(key)
-  const endBefore = before?.exp ?? 0
+  // One that was not forced is not good enough for all; it comes first, so that who waits for it finds it again.
+  const flights = [!forceRefresh && place.flight, place.forced]
+  const found = flights.find((flight) => flight && leftOf(flight.lease) > 0)
+  if (found) return found
+  const before = place.token
   const flight = {} as Flight
   let writing: Promise<any> | undefined
 
-  const announce = (milliseconds: number): void => {
+  const wait: Wait = (milliseconds, work) => {
     // With some more, so that the leader's own timer has fired before those of its followers.
-    flight.lease = [Date.now(), milliseconds + 100]
+    flight.lease = { since: Date.now(), life: milliseconds + 100 }
+    return within(milliseconds, work)
   }
 
   async function fly(): Promise<Outcome> {
-    announce(STORE_PATIENCE)
     try {
-      const storeKey = store && (await digest(JSON.stringify([source.identity, audience])))
-      const stored = storeKey && !forceRefresh ? await attempt(() => readStore(storeKey)) : undefined
+      const readStore = async (key: string) => readToken(await store!.get(key), audience, source)
+      const stored = store && !forceRefresh && await wait(STORE_PATIENCE, withKey(readStore))
       // A refresh takes only what is fresher.
-      const isFresh = stored && stored.exp > endBefore
-      const token = isFresh ? stored : await requestToken(source, settings, announce)
+      const isFresh = stored && stored.exp > before.exp
+      const token = isFresh ? stored : await requestToken(source, settings, wait)
       keep(token)
-      if (storeKey && !isFresh) {
-        const ttl = Math.floor((token.end - Date.now()) / 1000)
-        writing = attempt(() => store.set(storeKey, token.text, { ttl }))
-        announce(STORE_PATIENCE)
-        if (!waitUntil) await within(STORE_PATIENCE, writing)
+      if (store && !isFresh) {
+        writing = withKey((key) => store.set(key, token.text, { ttl: Math.floor(leftOf(token) / 1000) }))
+        if (!waitUntil) await wait(STORE_PATIENCE, writing)
       }
-      return { text: token.text }
+      return token
     } catch (error) {
-      keep()
-      return { error }
+      keep(place.token)
+      return error as Error
     } finally {
       flight.lease = OVER
     }
   }
 
-  async function readStore(storeKey: string): Promise<Token> {
-    return readToken(await within(STORE_PATIENCE, store!.get(storeKey)), audience, source)
+  /** What the store does under its key: by SHA-256 (FIPS 180-4), it never sees the key that is part of an identity. */
+  function withKey<T>(call: (key: string) => T) {
+    const name = new TextEncoder().encode(place.name)
+    return attempt(async () => call(toBase64url(await crypto.subtle.digest('SHA-256', name))))
   }
 
   /**
-   * Into memory with what the flight brought, unless a token that ends later got there meanwhile; the one from
-   * before, a forced flight replaces in any case. After one that brought nothing fresher, the next waits for 30 s.
+   * Into memory with what the flight brought, unless what is there ends later; the one from before, a forced flight
+   * replaces in any case. After one that failed or brought nothing fresher, the next waits for 30 s.
    */
-  function keep(token?: Token): void {
-    const held = usableToken(key)
-    const end = held?.exp ?? 0
-    const isBetter =
-      token &&
-      (token.exp > end ||
-        token.text === held?.text || // whose end may be known better now
-        (forceRefresh && (token.exp === end || held === before)))
-    const best = (isBetter ? token : held) as HeldToken | undefined
-    if (!best) return
-    const pause = best.exp > endBefore ? 0 : 30_000
-    const due = refreshTime(best, store && !source.repeats ? SPREAD : 0)
-    best.refresh = Math.max(due, Date.now() + pause)
-    tokens.set(key, best)
+  function keep(token: Token): void {
+    const { token: held } = place
+    const isLate = isUsable(held) && token.exp < held.exp && !(forceRefresh && held === before)
+    if (!isLate) place.token = token
+    const earliest = place.token.exp > before.exp ? 0 : Date.now() + 30_000
+    place.refresh = Math.max(refreshTime(place.token, store && !source.repeats ? SPREAD : 0), earliest)
   }
 
-  flights.set(forceRefresh ? `forced ${key}` : key, flight)
+  place[forceRefresh ? 'forced' : 'flight'] = flight
   flight.outcome = fly()
   attempt(() => waitUntil?.(flight.outcome.then(() => writing)))
   return flight
@@ -145,13 +128,8 @@ function lead(key: string, source: Source, settings: Settings): Flight {
  * that mostly one is first and the others find its token (Vattani, Chierichetti, Lowenstein:
  * https://doi.org/10.14778/2757807.2757813).
  */
-export const refreshTime = ({ life, end }: Token, spread: number): number =>
-  end - Math.min(225_000, life / 4) + spread * Math.log(1 - Math.random())
-
-/** SHA-256 (FIPS 180-4), so that a store never sees the key that is part of an identity. */
-async function digest(text: string): Promise<string> {
-  return toBase64url(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
-}
+export const refreshTime = ({ since, life }: Span, spread: number): number =>
+  since + life - Math.min(225_000, life / 4) + spread * Math.log(1 - Math.random())
 
 /** What a foreign function comes to, or nothing when it fails, at once or later. */
 async function attempt<T>(call: () => T): Promise<Awaited<T> | undefined> {
@@ -160,22 +138,21 @@ async function attempt<T>(call: () => T): Promise<Awaited<T> | undefined> {
   } catch {}
 }
 
-/** A token in memory. */
-interface HeldToken extends Token {
-  /** From then on, by our clock, a refresh is due. */
-  refresh: number
+/** What is known of one token, by everything that it depends on. */
+interface Place {
+  readonly name: string
+  token: Token
+  /** From then on, by our clock, a refresh of the token is due. */
+  refresh?: number
+  flight?: Flight
+  forced?: Flight
 }
 
-/** What a flight comes to: plain data, that requests may share. */
-interface Outcome {
-  readonly text?: string
-  readonly error?: unknown
-}
-
-/** For so long, the leader may be silent. Each renewal is another lease. */
-type Lease = readonly [since: number, milliseconds: number]
+/** What a flight comes to, a token or an error: plain data, that requests may share. */
+type Outcome = Partial<Token> | (Error & { text?: never })
 
 interface Flight {
   outcome: Promise<Outcome>
-  lease: Lease
+  /** For so long, the leader may be silent. Each renewal is another lease. */
+  lease: Span
 }

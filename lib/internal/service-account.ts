@@ -3,7 +3,7 @@ import { readFields } from './credentials.ts'
 import type { CredentialJson } from './credentials.ts'
 import { check } from './options.ts'
 import { invalidKey, readPrivateKey } from './private-key.ts'
-import { Table } from './table.ts'
+import { remember } from './table.ts'
 
 /** The fields of a service-account key file that matter here. */
 export interface ServiceAccountKey {
@@ -50,8 +50,7 @@ export async function signJwt(
     const encode = (text: string) => new TextEncoder().encode(text)
     const part = (json: object) => toBase64url(encode(JSON.stringify(json)))
     const input = `${part(header)}.${part(body)}`
-    const key = await imported
-    keys.set(privateKey, key)
+    const key = remember(keys, privateKey, await imported)
     return `${input}.${toBase64url(await subtle.sign(RS256, key, encode(input)))}`
   } catch {
     throw invalidKey('is damaged or not of RSA') // what runtimes say of it differs, and says less
@@ -60,7 +59,7 @@ export async function signJwt(
 
 const RS256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
 /** What was imported before, by its PEM: plain data in every runtime, so that requests may share it. */
-const keys = new Table<SigningKey>()
+const keys = new Map<string, SigningKey>()
 
 // Node's types for Node 20 have no global CryptoKey.
 type SigningKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>

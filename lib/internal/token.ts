@@ -4,14 +4,16 @@ import { parseJson } from './json.ts'
 import { timeAt } from './request.ts'
 
 /** An ID token that was held against what was asked for. */
-export interface Token {
+export interface Token extends Span {
   readonly text: string
   /** Seconds, as Google wrote them. */
   readonly exp: number
-  /** From `iat` to `exp`, in milliseconds. */
+}
+
+/** Milliseconds from a time by our own clock. */
+export interface Span {
+  readonly since: number
   readonly life: number
-  /** Its end in milliseconds by our own clock. */
-  readonly end: number
 }
 
 /** Less life than this, in milliseconds, and a token is not served: it must outlast the request that it is for. */
@@ -25,15 +27,15 @@ export function readToken(text: unknown, audience: string, { email, endpoint }: 
   const [token, payload = ''] = (typeof text === 'string' && /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(text)) || []
   const { aud, iat, exp, email: holder = email } = Object(parseJson(textFromBase64(payload)))
   const life = (exp - iat) * 1000 // Google gives an hour, and tolerates 65 minutes
-  const left = Math.min(exp * 1000 - timeAt(endpoint), life)
+  const age = Math.max(timeAt(endpoint) - iat * 1000, 0)
   const fault =
     !token ? 'is missing or not a JWT'
     : aud !== audience ? 'has another audience'
     : email && holder !== email ? 'has another account'
     : !Number.isFinite(iat + exp) || life <= 0 || life > 3_900_000 ? 'has a wrong iat or exp'
-    : left < LEAST_LIFE && 'is too old'
+    : life - age < LEAST_LIFE && 'is too old'
   if (fault) throw new IdTokenError('invalid_response', `The ID token ${fault}`)
-  return { text: token!, exp, life, end: Date.now() + left }
+  return { text: token!, exp, life, since: Date.now() - age }
 }
 
 /** Where a token comes from, as far as it says something about the token. */
