@@ -31,9 +31,10 @@ export function readFields(
 /** Refuses credentials whose `type` or `universe_domain` is another one, and says what takes them. */
 export function checkName(json: CredentialJson, field: string, expected: string, hint?: string): void {
   const found = json[field] ?? expected
+  if (found === expected) return
   // By mistake, a field may hold anything: only what looks like a name is shown.
   const name = typeof found === 'string' && /^[a-z\d_.-]{1,60}$/.test(found) ? found : 'unknown'
-  if (found !== expected) throw unsupported(`of ${field} ${name}, not ${expected}`, hint ?? entryFor(name))
+  throw unsupported(`of ${field} ${name}, not ${expected}`, hint ?? entryFor(name))
 }
 
 /** Credentials that are not for this entry. */

@@ -40,6 +40,10 @@ test('ends when a signal is aborted', async () => {
   assert.is(await wait, undefined)
 })
 
+test('ends at once when a signal was aborted before', async () => {
+  assert.is(await within(DAY, never, AbortSignal.abort()), undefined)
+})
+
 test('without work, is a pause', async () => {
   const start = performance.now()
   assert.is(await within(20), undefined)
