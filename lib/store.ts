@@ -22,6 +22,7 @@
 import { fromBase64, toBase64url } from './internal/base64.ts'
 import { check } from './internal/options.ts'
 import type { TokenStore } from './internal/options.ts'
+import { isText } from './internal/text.ts'
 
 export type { TokenStore }
 
@@ -48,7 +49,7 @@ export interface KvNamespace {
  * Whoever reads it learns when tokens are written and how long they are, nothing else. Whoever writes to it
  * can cause a miss, or at worst put back an older token of the same identity and audience that is still good.
  *
- * Two keys come from the secret by HKDF-SHA-256. Names are HMAC-SHA-256, values AES-256-GCM with a random IV;
+ * A name, and a key for its values, come from the secret by HKDF-SHA-256. Values are AES-256-GCM with a random IV;
  * the version of this format and what the name stands for are authenticated with them.
  *
  * @param store where texts are kept
@@ -70,31 +71,41 @@ export interface KvNamespace {
  * ```
  */
 export function encryptedStore(store: TokenStore, { secret }: StoreOptions): TokenStore {
-  check(typeof store?.set === 'function', 'store', 'a TokenStore: is it bound?')
-  const isSafe = typeof secret === 'string' && secret.length >= 32
-  check(isSafe, 'secret', '32 characters or more: is it bound?')
-  // Settled keys only: on Cloudflare Workers, a promise of a request that is gone would never settle.
-  let keys: Keys | undefined
+  check(store?.set as unknown, 'store', 'a TokenStore: is it bound?')
+  check(isText(secret, /[^]{32}/), 'secret', '32 characters or more: is it bound?')
+  const { subtle } = crypto
+  // Settled only: on Cloudflare Workers, a promise of a request that is gone would never settle.
+  let source: CryptoKey | undefined
+
+  /** What stands for a key in the store, what encrypts its values, and how. */
+  async function derive(key: string) {
+    source ??= await subtle.importKey('raw', encode(secret), 'HKDF', false, ['deriveBits', 'deriveKey'])
+    const info = encode(VERSION + key)
+    const hkdf = (salt: string) => ({ name: 'HKDF', hash: 'SHA-256', salt: encode(salt), info })
+    const aes = { name: 'AES-GCM', length: 256, additionalData: info }
+    const name = toBase64url(await subtle.deriveBits(hkdf('name'), source, 256))
+    return [name, await subtle.deriveKey(hkdf('value'), source, aes, false, ['encrypt', 'decrypt']), aes] as const
+  }
+
   return {
     async get(key) {
-      const [names, values] = (keys ??= await deriveKeys(secret))
-      const sealed = await store.get(await nameOf(key, names))
+      const [name, values, aes] = await derive(key)
+      const sealed = await store.get(name)
       try {
-        const bytes = fromBase64(sealed!.split(VERSION)[1]!) as Uint8Array<ArrayBuffer>
+        const bytes = fromBase64(sealed!) as Uint8Array<ArrayBuffer>
         const iv = bytes.subarray(0, IV_LENGTH)
-        const value = await crypto.subtle.decrypt(aesGcm(iv, key), values, bytes.subarray(IV_LENGTH))
+        const value = await subtle.decrypt({ ...aes, iv }, values, bytes.subarray(IV_LENGTH))
         return new TextDecoder().decode(value)
       } catch {
         // Whatever was not encrypted for this key with this secret is a miss.
       }
     },
     async set(key, value, options) {
-      const [names, values] = (keys ??= await deriveKeys(secret))
+      const [name, values, aes] = await derive(key)
       const iv = crypto.getRandomValues(new Uint8Array(IV_LENGTH))
-      const sealed = await crypto.subtle.encrypt(aesGcm(iv, key), values, encode(value))
+      const sealed = await subtle.encrypt({ ...aes, iv }, values, encode(value))
       // Twelve bytes are sixteen characters of base64 and no rest, so the two parts are base64 as one.
-      const text = VERSION + toBase64url(iv) + toBase64url(new Uint8Array(sealed))
-      await store.set(await nameOf(key, names), text, options)
+      await store.set(name, toBase64url(iv) + toBase64url(sealed), options)
     }
   }
 }
@@ -116,7 +127,7 @@ export function encryptedStore(store: TokenStore, { secret }: StoreOptions): Tok
  * ```
  */
 export function workersKvStore(namespace: KvNamespace, options: StoreOptions): TokenStore {
-  check(typeof namespace?.put === 'function', 'namespace', 'a KV namespace: is it bound?')
+  check(namespace?.put as unknown, 'namespace', 'a KV namespace: is it bound?')
   const store: TokenStore = {
     get: (key) => namespace.get(key),
     set: (key, value, { ttl }) => namespace.put(key, value, { expirationTtl: Math.max(ttl, LEAST_TTL) })
@@ -126,34 +137,11 @@ export function workersKvStore(namespace: KvNamespace, options: StoreOptions): T
 
 /** KV refuses less: https://developers.cloudflare.com/kv/api/write-key-value-pairs/#expiring-keys */
 const LEAST_TTL = 60
-/** Is part of both keys, stands before every value, and is authenticated with it. */
+/** Is part of names and of keys, and is authenticated with every value. */
 const VERSION = 'v1.'
 /** What GCM is made for; at random, one key is good for 2^32 of them (NIST SP 800-38D section 8.3). */
 const IV_LENGTH = 12
 
-/** Keys for names and for values, which no caller can export. */
-async function deriveKeys(secret: string): Promise<Keys> {
-  const source = await crypto.subtle.importKey('raw', encode(secret), 'HKDF', false, ['deriveKey'])
-  const derive = (name: string, ...usages: ('sign' | 'encrypt' | 'decrypt')[]) => {
-    const info = encode(`gcp-id-token ${VERSION}${name}`)
-    const hkdf = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info }
-    return crypto.subtle.deriveKey(hkdf, source, { name, hash: 'SHA-256', length: 256 }, false, usages)
-  }
-  return [await derive('HMAC', 'sign'), await derive('AES-GCM', 'encrypt', 'decrypt')]
-}
-
-async function nameOf(key: string, names: CryptoKey): Promise<string> {
-  return toBase64url(new Uint8Array(await crypto.subtle.sign('HMAC', names, encode(key))))
-}
-
-/** With the key as associated data, a value under another's name does not decrypt. */
-function aesGcm(iv: BufferSource, key: string): AesGcmParams {
-  return { name: 'AES-GCM', iv, additionalData: encode(VERSION + key) }
-}
-
 function encode(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text)
 }
-
-/** Plain data in every runtime, so that requests may share them. */
-type Keys = readonly [names: CryptoKey, values: CryptoKey]

@@ -5,8 +5,6 @@
 export const ambientNames = [
   'AbortController',
   'AbortSignal',
-  'AesGcmParams',
-  'BufferSource',
   'CryptoKey',
   'Headers',
   'Request',
@@ -25,6 +23,7 @@ export const ambientNames = [
   'globalThis.fetch',
   'setTimeout',
   'subtle.decrypt',
+  'subtle.deriveBits',
   'subtle.deriveKey',
   'subtle.digest',
   'subtle.encrypt',

@@ -133,7 +133,7 @@ export class FakeClock {
 }
 
 const WORK = [
-  'digest', 'sign', 'verify', 'encrypt', 'decrypt', 'importKey', 'exportKey', 'generateKey', 'deriveKey'
+  'digest', 'sign', 'verify', 'encrypt', 'decrypt', 'importKey', 'exportKey', 'generateKey', 'deriveBits', 'deriveKey'
 ] as const
 
 /** In Chromium, the body of a response takes several. */
