@@ -87,16 +87,19 @@ export type AuthorizedFetch = (input: string | URL | Request, init?: RequestInit
  * ```
  */
 export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOptions = {}): AuthorizedFetch {
-  const { audience, origins = audience && [parseUrl(audience)?.origin], header = 'auto', fetch } = options
+  const { audience, origins = audience ? [parseUrl(audience)?.origin] : undefined, header = 'auto', fetch } = options
   check(typeof getToken === 'function', 'getToken', 'a function')
   check(audience === undefined || isText(audience), 'audience', 'a text')
-  check(origins === undefined || isOrigins(origins), 'origins', 'origins, https or http on loopback, or audience a URL')
+  check(origins === undefined || origins?.every?.((one) => SAFE.test(one!)), 'origins', `a list of ${SAFE_KIND}`)
   check(HEADERS.includes(header), 'header', `one of ${HEADERS}`)
   check(!fetch || typeof fetch === 'function', 'fetch', 'a function')
 
   return async (input, init) => {
     // Proxies write `fetch(url, request)`, and the copy below would keep nothing of that.
-    if (init instanceof Request) [input, init] = [new Request(input, init), undefined]
+    if (init instanceof Request) {
+      input = new Request(input, init)
+      init = undefined
+    }
     const mode = init?.redirect ?? (input as Request).redirect
     const settings: RequestInit = { ...init, redirect: 'manual' } // Workers have no 'error'
 
@@ -105,19 +108,29 @@ export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOpti
       const token = await authorize(request)
       const send = fetch ?? globalThis.fetch
       let response = await send(request)
-      if (isStale(token, response) && canBeSentAgain(input, init)) {
+      // A stream of the web's, or of Node's, or that of a Request, which Firefox does not show.
+      const body: any = init?.body ?? (input as Request).body
+      const isStream = (input as Request).bodyUsed || body?.getReader || body?.[Symbol.asyncIterator]
+      if (!isStream && isStale(token, response)) {
         const again = new Request(input, settings)
         // What fails here takes nothing from the caller, who has a response.
-        const fresh = await authorize(again, { forceRefresh: true }).catch((error) => {
-          if (request.signal.aborted) throw error
-        })
-        if (fresh && fresh !== token) {
+        const fresh = await authorize(again, { forceRefresh: true }).catch(() => token)
+        if (fresh !== token) {
           discard(response)
           response = await send(again)
         }
       }
-      const next = nextUrl(mode, request, response)
-      if (!next || hops === MOST_HOPS) return response
+      const { status, headers } = response
+      if (mode === 'manual' || !REDIRECT.test(status as never)) return response
+      if (!status || mode === 'error') {
+        discard(response)
+        throw new TypeError('A redirect came, an "error" or hidden by the browser')
+      }
+      const { method, url } = request
+      const location = headers.get('location')
+      const next = location && /^(GET|HEAD)$/.test(method) && parseUrl(location, url)?.href
+      // As text, to which a URL with a password in it is foreign, too: a Request takes no such URL.
+      if (!next || !next.startsWith(`${new URL(url).origin}/`) || hops === MOST_HOPS) return response
       discard(response)
       input = input instanceof Request ? new Request(next, input) : next
     }
@@ -126,8 +139,8 @@ export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOpti
   /** Puts a token on the request, if it may go where that goes. */
   async function authorize({ headers, signal, url }: Request, more?: { forceRefresh: true }): Promise<string> {
     const { origin } = new URL(url)
-    check(SAFE.test(origin), 'The URL', 'https, or http on loopback')
-    check(!origins || origins.includes(origin), 'The URL', `at one of origins: ${origins}`)
+    check(SAFE.test(origin), 'The URL', SAFE_KIND)
+    check(!origins || origins.includes(origin), 'The URL', `one of origins: ${origins}`)
     const token = await getToken({ audience: audience ?? origin, signal, ...more })
     // What is no token, Headers would quote in their error.
     check(isText(token, VISIBLE), 'getToken', 'a function that gives a token')
@@ -142,16 +155,13 @@ export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOpti
 const SERVERLESS = 'x-serverless-authorization'
 const HEADERS = ['auto', 'authorization', SERVERLESS]
 /** Origins to which a token travels unseen. */
-const SAFE = /^https:|^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/
+const SAFE = /^https:\/\/[^/]+$|^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/
+const SAFE_KIND = 'https, or http on loopback'
 /** What fetch follows, and 0, as which browsers show one that they were told not to follow. */
-const REDIRECTS = [0, 301, 302, 303, 307, 308]
+const REDIRECT = /^(0|30[12378])$/
 const MOST_HOPS = 10
 /** In seconds. A younger token was not refused for its age, and a fresh one would be refused, too. */
 const LEAST_AGE = 60
-
-function isOrigins(value: unknown): boolean {
-  return Array.isArray(value) && value.every((one) => SAFE.test(one) && parseUrl(one)?.origin === one)
-}
 
 /** Whether the service calls the token invalid (RFC 6750 section 3.1), and a fresh one may do better. */
 function isStale(token: string, { status, headers }: Response): boolean | undefined {
@@ -160,29 +170,6 @@ function isStale(token: string, { status, headers }: Response): boolean | undefi
     const payload = atob(token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'))
     return Date.now() / 1000 - JSON.parse(payload).iat > LEAST_AGE
   } catch {} // no JWT
-}
-
-/** Everything but a stream: web streams, the body of a Request, and what Node reads by async iteration. */
-function canBeSentAgain(input: string | URL | Request, init: RequestInit | undefined): boolean {
-  const { body, bodyUsed } = input as Partial<Request> // Firefox has only the second
-  const content: any = init?.body ?? body
-  return !(bodyUsed || content?.getReader || content?.[Symbol.asyncIterator])
-}
-
-/** Where to go for the response, if not here; a redirect that is not to be followed is the response. */
-function nextUrl(mode: string | undefined, request: Request, response: Response): string | undefined {
-  const { method, url } = request
-  const { status, headers } = response
-  if (mode === 'manual' || !REDIRECTS.includes(status)) return
-  if (!status || mode === 'error') {
-    discard(response)
-    throw new TypeError(status ? 'A redirect came, which is an "error"' : 'Browsers hide redirects: use "manual"')
-  }
-  const location = headers.get('location')
-  if (!location || !/^(GET|HEAD)$/.test(method)) return
-  const next = parseUrl(location, url)?.href
-  // As text, to which a URL with a password in it is foreign, too: a Request takes no such URL.
-  if (next?.startsWith(`${new URL(url).origin}/`)) return next
 }
 
 function discard({ body }: Response): void {

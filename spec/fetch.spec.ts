@@ -38,8 +38,8 @@ const wrongOptions: [option: string, value: any][] = [
   ...['', new URL(SERVICE), 1, null, {}].map((value): [string, any] => ['audience', value]),
   ...[
     null, SERVICE, {}, 1, new URL(SERVICE), [`${SERVICE}/`], [`${SERVICE}/path`], ['hello-uc.a.run.app'], ['*'],
-    ['null'], ['HTTPS://hello-uc.a.run.app'], [`${SERVICE}:443`], [''], [null], [undefined], [new URL(SERVICE)],
-    [SERVICE, 'data:,'], [[SERVICE]], ...noUrls('https://').map((text) => [text])
+    ['null'], ['HTTPS://hello-uc.a.run.app'], [''], [null], [undefined], [new URL(SERVICE)],
+    [SERVICE, 'data:,'], ...noUrls('https://').map((text) => [text])
   ].map((value): [string, any] => ['origins', value])
 ]
 
@@ -126,6 +126,9 @@ const places: [Pick<AuthorizedFetchOptions, 'audience' | 'origins'>, string, str
   [{ origins: ['https://a.example', SERVICE] }, `${SERVICE}/path`, SERVICE],
   [{ origins: ['https://a.example'] }, SERVICE, undefined],
   [{ origins: [] }, SERVICE, undefined],
+  [{ origins: [`${SERVICE}:443`] }, SERVICE, undefined],
+  [{ origins: [[SERVICE]] as never }, SERVICE, undefined],
+  [{ origins: [new URL(SERVICE)] as never }, SERVICE, undefined],
   [{ origins: [SERVICE] }, `${SERVICE}.example`, undefined],
   [{ origins: [SERVICE] }, `${SERVICE}:8443`, undefined],
   [{ origins: [SERVICE] }, 'https://hello-uc.a.run.app@a.example', undefined],
