@@ -14,10 +14,10 @@
 import * as federation from './federation.ts'
 import * as impersonation from './impersonation.ts'
 import * as key from './index.ts'
-import { readCredentials } from './internal/credentials.ts'
+import { readCredentials, unsupported } from './internal/credentials.ts'
 import { IdTokenError } from './internal/errors.ts'
+import { askMetadataServer } from './internal/metadata-server.ts'
 import type { CommonOptions } from './internal/options.ts'
-import * as metadata from './metadata.ts'
 
 export { IdTokenError }
 export type { CommonOptions }
@@ -61,15 +61,12 @@ export interface GetIdTokenOptions extends CommonOptions {
  * ```
  */
 export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
-  if (!('credentials' in options)) return metadata.getIdToken(options).catch((error) => explain(error, options))
+  if (!('credentials' in options)) return askMetadataServer(options, 'No credentials were given. ')
   const { type } = readCredentials(options.credentials)
+  if (type === 'authorized_user') throw unsupported('of a user', GCLOUD)
   if (type === 'external_account') return federation.getIdToken(options as federation.GetIdTokenOptions)
   if (type === 'impersonated_service_account') return impersonation.getIdToken(options as impersonation.GetIdTokenOptions)
   return key.getIdToken(options as key.GetIdTokenOptions) // which refuses all other types
 }
 
-function explain(error: unknown, { signal }: CommonOptions): never {
-  const { name, code, message } = Object(error)
-  if (name !== 'IdTokenError' || signal?.aborted) throw error
-  throw Object.assign(new IdTokenError(code, `No credentials were given. ${message}`), error)
-}
+const GCLOUD = 'Use gcloud auth application-default login --impersonate-service-account=EMAIL'
