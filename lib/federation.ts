@@ -20,7 +20,7 @@
 import { checkName, readCredentials, readFields, unsupported } from './internal/credentials.ts'
 import type { CredentialJson } from './internal/credentials.ts'
 import { advice, IdTokenError, redact } from './internal/errors.ts'
-import { getTokenOf, readAccount, readGoogleUrl } from './internal/iam.ts'
+import { getTokenOf, readAccount, readOrigin } from './internal/iam.ts'
 import { check } from './internal/options.ts'
 import type { CommonOptions } from './internal/options.ts'
 import { form, send } from './internal/request.ts'
@@ -44,7 +44,7 @@ export interface ExternalAccount {
   audience: string
   /** Default: `urn:ietf:params:oauth:token-type:jwt`. */
   subject_token_type?: string
-  /** Google's STS endpoint, held against its patterns. Default: `https://sts.googleapis.com/v1/token`. */
+  /** Google's STS endpoint; only its host, held against Google's own, is used. Default: `sts.googleapis.com`. */
   token_url?: string
   /** Names the service account; only its host, held against Google's own, and the email are used. */
   service_account_impersonation_url?: string
@@ -101,80 +101,59 @@ export interface GetIdTokenOptions extends CommonOptions {
  * ```
  */
 export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
-  const { subjectToken, identity = '', store } = options
-  const json = readJson(options)
-  const [provider = '', tokenType] = readFields(json, ['audience', 'subject_token_type'], 1)
+  const { provider: named, credentials, universeDomain, subjectToken, identity, store } = options
+  const isRight = named === undefined || (isText(named, PROVIDER) && !credentials)
+  check(isRight, 'provider', 'projects/NUMBER/..., without credentials')
+  const json = named
+    ? { audience: named.replace(PROVIDER, '//iam.googleapis.com/$3'), universe_domain: universeDomain }
+    : readCredentials(credentials)
+  checkName(json, 'type', 'external_account')
+  const [provider, tokenType] = readFields(json, ['audience', 'subject_token_type'], 1) as [string, string]
   const account = readAccount(json, options)
-  const [stsUrl] = readGoogleUrl(json, 'token_url', 'sts', account.universe, '/v1/token')
+  const stsUrl = `${readOrigin(json, 'token_url', 'sts', account.universe)}/v1/token`
 
-  const { credential_source: source } = json
-  if (!subjectToken && source) {
-    throw unsupported(`for a token from ${kindOf(Object(source))}`, 'Pass subjectToken')
-  }
+  const { credential_source: source } = json as CredentialJson
+  if (!subjectToken && source) throw unsupported(`of credential_source ${kindOf(source)}`, 'Pass subjectToken')
+  check(subjectToken, 'subjectToken', TOKEN_KIND)
   const isFunction = typeof subjectToken === 'function'
-  check(isFunction || isText(subjectToken), 'subjectToken', TOKEN_KIND)
-  const isOptional = identity === '' && !(isFunction && store)
-  check(isOptional || isText(identity), 'identity', 'a text where a subjectToken function meets a store')
+  const isKnown = identity === undefined ? !store || !isFunction : isText(identity)
+  check(isKnown, 'identity', 'a text where there is a store')
 
   async function get(attempt: Attempt): Promise<unknown> {
+    let token: unknown = subjectToken
+    try {
+      // Providers take their own name as audience, with or without "https:"; platforms mostly want a URL.
+      if (isFunction) token = await subjectToken(`https:${provider}`)
+    } catch (error: any) {
+      throw new IdTokenError('unavailable', `subjectToken failed: ${redact(error?.message ?? error, attempt.secrets)}`)
+    }
+    check(isText(token), 'subjectToken', TOKEN_KIND)
+    attempt.secrets.push(token)
     const init = form({
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
       audience: provider,
       scope: 'https://www.googleapis.com/auth/cloud-platform',
       requested_token_type: 'urn:ietf:params:oauth:token-type:access_token',
       subject_token_type: tokenType || 'urn:ietf:params:oauth:token-type:jwt',
-      subject_token: await getSubjectToken(attempt, subjectToken, provider)
+      subject_token: token
     })
-    const { json } = await send(attempt, stsUrl!, init, hints)
-    return json?.access_token
+    return (await send(attempt, stsUrl, init, hints)).json?.access_token
   }
 
   const whose = [stsUrl, provider, tokenType, identity, isFunction ? undefined : subjectToken]
   return getTokenOf(account, { identity: whose, get }, options)
 }
 
-/** Pools and providers have names of small letters, digits and dashes. */
-const PROVIDER =
-  /^((https:)?\/\/iam\.googleapis\.com\/)?(projects\/\d+\/locations\/global\/workloadIdentityPools\/[\w-]+\/providers\/[\w-]+)$/
-const TOKEN_KIND = 'a text that is not empty, or a function that gives one'
+/** The number of a project, and the names of a pool and of a provider in it. */
+const PROVIDER = /^((https:)?\/\/iam\.googleapis\.com\/)?(projects\/\d+\/[\w/-]+\/providers\/[\w-]+)$/
+const TOKEN_KIND = 'a text or a function that gives one'
 
-/** The credentials that were given, or such as `provider` makes. */
-function readJson(options: GetIdTokenOptions): CredentialJson {
-  const { provider, credentials, universeDomain } = options
-  if (provider !== undefined || !('credentials' in options)) {
-    const isRight = isText(provider, PROVIDER) && credentials === undefined
-    check(isRight, 'provider', 'projects/NUMBER/.../providers/PROVIDER, without credentials')
-    return { audience: provider.replace(PROVIDER, '//iam.googleapis.com/$3'), universe_domain: universeDomain }
-  }
-  const json = readCredentials(credentials)
-  checkName(json, 'type', 'external_account')
-  return json
-}
-
-/** What a `credential_source` is, by the field that it has; that of AWS has a url, too. */
-function kindOf(source: object): string {
-  if ('environment_id' in source) return 'aws'
-  return ['executable', 'file', 'url'].find((field) => field in source) ?? 'elsewhere'
-}
-
-/** The subject token, which no error may show from now on; a function is asked for it each time. */
-async function getSubjectToken(attempt: Attempt, subjectToken: SubjectToken, provider: string): Promise<string> {
-  let token: unknown = subjectToken
-  try {
-    // Providers take their own name as audience, with or without "https:"; platforms mostly want a URL.
-    if (typeof subjectToken === 'function') token = await subjectToken(provider.replace(/^\/\//, 'https://'))
-  } catch (error) {
-    const said = (error as Error | undefined)?.message ?? error
-    const quote = isText(said) ? `: ${redact(said, attempt.secrets)}` : ''
-    throw new IdTokenError('unavailable', `subjectToken failed${quote}`)
-  }
-  check(isText(token), 'subjectToken', TOKEN_KIND)
-  attempt.secrets.push(token)
-  return token
-}
+/** What a `credential_source` is, by the first field that tells; of AWS, that is `"environment_id": "aws1"`. */
+const kindOf = (source: unknown): string =>
+  /"(aws|executable|file|url)/.exec(JSON.stringify(source))?.[1] ?? 'unknown'
 
 /** What STS's refusals mostly come from. */
 const hints = advice(
   [/stale/, 'Pass subjectToken as a function'],
-  [/audience|condition/, "Check the provider's allowed audiences and attribute condition"]
+  [/audience/, "Check the provider's allowed audiences"]
 )

@@ -83,28 +83,25 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const json = readCredentials(options.credentials)
   const { delegates = readDelegates(json), includeEmail = true } = options
   check(isEmails(delegates), 'delegates', 'emails')
-  check(typeof includeEmail === 'boolean', 'includeEmail', 'true or false')
+  check(typeof includeEmail === 'boolean', 'includeEmail', 'a boolean')
   const isFromGcloud = json.type === 'impersonated_service_account'
-  const source = isFromGcloud ? json.source_credentials as CredentialJson : json
-  if (typeof source !== 'object' || !source) throw invalidCredentials('lack source_credentials')
+  const source: CredentialJson = Object(isFromGcloud ? json.source_credentials : json)
   const isUser = isFromGcloud && source.type === 'authorized_user'
   if (!isUser) checkName(source, 'type', 'service_account')
   const account = readAccount(json, options)
   readUniverse(source, account.universe)
   const bearer = isUser ? byLogin(source) : byKey(source, account.url)
-  return getTokenOf(account, bearer, options, { delegates, includeEmail })
+  return getTokenOf(account, bearer, options, delegates, includeEmail)
 }
 
 /** Emails, in order, out of their resource names as gcloud writes them. */
-function readDelegates({ delegates = [] }: CredentialJson): readonly string[] {
-  const emails = Array.isArray(delegates) && delegates.map((name) => name?.replace?.(RESOURCE, ''))
+function readDelegates({ delegates = [] }: any): readonly string[] {
+  const emails = delegates?.map?.((name: unknown) => `${name}`.replace(RESOURCE, ''))
   if (isEmails(emails)) return emails
-  throw invalidCredentials('have delegates that are no accounts')
+  throw invalidCredentials('lack delegates as emails')
 }
 
-function isEmails(list: unknown): list is string[] {
-  return Array.isArray(list) && list.every(isEmail)
-}
+const isEmails = (list: any): list is string[] => list?.every?.(isEmail)
 
 /** The bearer is what a key has signed for itself. */
 function byKey(source: CredentialJson, url: string): Bearer {
@@ -122,8 +119,7 @@ function byLogin(source: CredentialJson): Bearer {
     async get(attempt) {
       attempt.secrets.push(client_secret, refresh_token)
       const init = form({ grant_type: 'refresh_token', client_id, client_secret, refresh_token })
-      const { json } = await send(attempt, USER_ENDPOINT, init)
-      return json?.access_token
+      return (await send(attempt, USER_ENDPOINT, init)).json?.access_token
     }
   }
 }

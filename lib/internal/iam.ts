@@ -17,7 +17,8 @@ export function getTokenOf(
   { url, email }: Account,
   bearer: Bearer,
   options: CommonOptions,
-  { delegates = [], includeEmail = true }: Wishes = {}
+  delegates: readonly string[] = [],
+  includeEmail = true
 ): Promise<string> {
   async function exchange(attempt: Attempt, audience: string): Promise<unknown> {
     const token = await bearer.get(attempt)
@@ -27,21 +28,24 @@ export function getTokenOf(
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
     const names = delegates.map((email) => RESOURCE + email)
     const body = JSON.stringify({ audience, includeEmail, useEmailAzp: true, delegates: names })
-    const { json } = await send(attempt, url, { method: 'POST', headers, body }, hints)
-    return json?.token
+    return (await send(attempt, url, { method: 'POST', headers, body }, hints)).json?.token
   }
 
-  const identity = [url, delegates.join(), includeEmail, ...bearer.identity]
-  return getToken({ identity, endpoint: url, email, exchange }, options)
+  return getToken({
+    identity: [url, `${delegates}`, includeEmail, ...bearer.identity],
+    endpoint: url,
+    email,
+    exchange
+  }, options)
 }
 
 /** The account that the caller names, or else the `service_account_impersonation_url` of the credentials. */
 export function readAccount(json: CredentialJson, { serviceAccount, universeDomain }: Named): Account {
   const universe = readUniverse(json, universeDomain)
   const field = 'service_account_impersonation_url'
-  const [, origin, path] = readGoogleUrl(json, field, 'iamcredentials', universe, '/')
-  const named = path!.split(RESOURCE)[1]?.replace(':generateAccessToken', '')
-  if (path !== '/' && !isEmail(named)) throw invalidCredentials(`have a ${field} that is of no account`)
+  const origin = readOrigin(json, field, 'iamcredentials', universe)
+  const [, named] = `${json[field]}`.split(/serviceAccounts\/|:generateAccessToken$/)
+  if (json[field] && !isEmail(named)) throw foreign(field)
   const email = serviceAccount ?? named
   check(isEmail(email), 'serviceAccount', 'the email of an account: only those have ID tokens')
   return { url: `${origin}/v1/${RESOURCE}${email}:generateIdToken`, email, universe }
@@ -49,38 +53,32 @@ export function readAccount(json: CredentialJson, { serviceAccount, universeDoma
 
 /** The universe that credentials are for, which must be Google's own or the one that the caller names, too. */
 export function readUniverse(json: CredentialJson, universe: string = GOOGLE): string {
-  check(isText(universe, /^[a-z\d-]+(\.[a-z\d-]+)+$/), 'universeDomain', 'a domain')
+  check(isText(universe, /^[a-z\d.-]+$/), 'universeDomain', 'a domain')
   const universe_domain = json.universe_domain ?? GOOGLE
-  checkName({ universe_domain }, 'universe_domain', universe, 'universeDomain must be the same')
+  checkName({ universe_domain }, 'universe_domain', universe, 'Pass it as universeDomain')
   return universe
 }
 
 /**
- * A URL in credentials with its origin and path, if it is one that Google's service may have there: credentials come
- * from elsewhere and could send tokens anywhere. Where there is none, the usual one.
+ * Where a URL in credentials leads, if it is one that Google's service may have: credentials come from elsewhere and
+ * could send tokens anywhere. Where there is none, the usual place.
  *
  * @see https://cloud.google.com/docs/authentication/external/externally-sourced-credentials
  */
-export function readGoogleUrl(
-  json: CredentialJson,
-  field: string,
-  service: string,
-  universe: string,
-  path: string
-): RegExpExecArray {
-  const url = json[field] ?? `https://${service}.${universe}${path}`
-  const name = `(?:(?:[\\w-]+[.-])?${service}|${service}\\.[\\w-]+)`
-  const form = new RegExp(`^(https://${name}\\.${universe.replaceAll('.', '\\.')})(/[!-~]*)$`, 'i')
-  const match = isText(url) && form.exec(url)
-  if (match) return match
-  throw invalidCredentials(`have a ${field} that is no ${service} URL of ${universe}`)
+export function readOrigin(json: CredentialJson, field: string, service: string, universe: string): string {
+  const [start] = `${json[field] ?? `https://${service}`}`.toLowerCase().split(`.${universe}/`)
+  const form = new RegExp(`^https://(([\\w-]+[.-])?${service}|${service}\\.[\\w-]+)$`)
+  if (form.test(start!)) return `${start}.${universe}`
+  throw foreign(field)
 }
+
+const foreign = (field: string) => invalidCredentials(`have a foreign ${field}`)
 
 /** Before the email of an account. */
 export const RESOURCE = 'projects/-/serviceAccounts/'
 
 /** What Google's own words leave open. */
-const hints = advice([/getOpenIdToken/, 'Grant the caller roles/iam.serviceAccountOpenIdTokenCreator on it'])
+const hints = advice([/getOpenIdToken/, 'Grant roles/iam.serviceAccountOpenIdTokenCreator'])
 
 /** An account that ID tokens are asked of, and where. */
 interface Account {
@@ -101,10 +99,4 @@ export interface Bearer {
   readonly identity: readonly unknown[]
   /** A self-signed JWT, or an access token as it came. */
   get(attempt: Attempt): Promise<unknown>
-}
-
-interface Wishes {
-  /** The emails of accounts in between. */
-  readonly delegates?: readonly string[]
-  readonly includeEmail?: boolean
 }
