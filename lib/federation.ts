@@ -113,7 +113,11 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   const stsUrl = `${readOrigin(json, 'token_url', 'sts', account.universe)}/v1/token`
 
   const { credential_source: source } = json as CredentialJson
-  if (!subjectToken && source) throw unsupported(`of credential_source ${kindOf(source)}`, 'Pass subjectToken')
+  if (!subjectToken && source) {
+    // The first field tells what it is; of AWS, that is `"environment_id": "aws1"`.
+    const kind = /"(aws|executable|file|url)/.exec(JSON.stringify(source))?.[1] ?? 'unknown'
+    throw unsupported(`of credential_source ${kind}`, 'Pass subjectToken')
+  }
   check(subjectToken, 'subjectToken', TOKEN_KIND)
   const isFunction = typeof subjectToken === 'function'
   const isKnown = identity === undefined ? !store || !isFunction : isText(identity)
@@ -147,10 +151,6 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
 /** The number of a project, and the names of a pool and of a provider in it. */
 const PROVIDER = /^((https:)?\/\/iam\.googleapis\.com\/)?(projects\/\d+\/[\w/-]+\/providers\/[\w-]+)$/
 const TOKEN_KIND = 'a text or a function that gives one'
-
-/** What a `credential_source` is, by the first field that tells; of AWS, that is `"environment_id": "aws1"`. */
-const kindOf = (source: unknown): string =>
-  /"(aws|executable|file|url)/.exec(JSON.stringify(source))?.[1] ?? 'unknown'
 
 /** What STS's refusals mostly come from. */
 const hints = advice(

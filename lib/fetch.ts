@@ -87,10 +87,11 @@ export type AuthorizedFetch = (input: string | URL | Request, init?: RequestInit
  * ```
  */
 export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOptions = {}): AuthorizedFetch {
-  const { audience, origins = audience ? [parseUrl(audience)?.origin] : undefined, header = 'auto', fetch } = options
+  const { audience, header = 'auto', fetch } = options
+  const { origins = (audience && [parseUrl(audience)?.origin]) as string[] } = options
   check(typeof getToken === 'function', 'getToken', 'a function')
   check(audience === undefined || isText(audience), 'audience', 'a text')
-  check(origins === undefined || origins?.every?.((one) => SAFE.test(one!)), 'origins', `a list of ${SAFE_KIND}`)
+  check(origins === undefined || origins?.every?.((one) => SAFE.test(one)), 'origins', `a list of ${SAFE_KIND}`)
   check(HEADERS.includes(header), 'header', `one of ${HEADERS}`)
   check(!fetch || typeof fetch === 'function', 'fetch', 'a function')
 
@@ -120,17 +121,17 @@ export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOpti
           response = await send(again)
         }
       }
-      const { status, headers } = response
-      if (mode === 'manual' || !REDIRECT.test(status as never)) return response
+      const { status } = response // 0 is how browsers show a redirect that they were told not to follow
+      if (mode === 'manual' || !/^(0|30[12378])$/.test(status as never)) return response
       if (!status || mode === 'error') {
         discard(response)
         throw new TypeError('A redirect came, an "error" or hidden by the browser')
       }
       const { method, url } = request
-      const location = headers.get('location')
+      const location = response.headers.get('location')
       const next = location && /^(GET|HEAD)$/.test(method) && parseUrl(location, url)?.href
       // As text, to which a URL with a password in it is foreign, too: a Request takes no such URL.
-      if (!next || !next.startsWith(`${new URL(url).origin}/`) || hops === MOST_HOPS) return response
+      if (!next || !next.startsWith(new URL('/', url).href) || hops === 10) return response
       discard(response)
       input = input instanceof Request ? new Request(next, input) : next
     }
@@ -157,18 +158,14 @@ const HEADERS = ['auto', 'authorization', SERVERLESS]
 /** Origins to which a token travels unseen. */
 const SAFE = /^https:\/\/[^/]+$|^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/
 const SAFE_KIND = 'https, or http on loopback'
-/** What fetch follows, and 0, as which browsers show one that they were told not to follow. */
-const REDIRECT = /^(0|30[12378])$/
-const MOST_HOPS = 10
-/** In seconds. A younger token was not refused for its age, and a fresh one would be refused, too. */
-const LEAST_AGE = 60
 
 /** Whether the service calls the token invalid (RFC 6750 section 3.1), and a fresh one may do better. */
 function isStale(token: string, { status, headers }: Response): boolean | undefined {
   if (status !== 401 || !headers.get('www-authenticate')?.includes('invalid_token')) return
   try {
     const payload = atob(token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'))
-    return Date.now() / 1000 - JSON.parse(payload).iat > LEAST_AGE
+    // In seconds. A younger token was not refused for its age, and a fresh one would be refused, too.
+    return Date.now() / 1000 - JSON.parse(payload).iat > 60
   } catch {} // no JWT
 }
 

@@ -119,9 +119,7 @@ function byLogin(source: CredentialJson): Bearer {
     async get(attempt) {
       attempt.secrets.push(client_secret, refresh_token)
       const init = form({ grant_type: 'refresh_token', client_id, client_secret, refresh_token })
-      return (await send(attempt, USER_ENDPOINT, init)).json?.access_token
+      return (await send(attempt, 'https://oauth2.googleapis.com/token', init)).json?.access_token
     }
   }
 }
-
-const USER_ENDPOINT = 'https://oauth2.googleapis.com/token'

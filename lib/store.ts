@@ -129,19 +129,16 @@ export function encryptedStore(store: TokenStore, { secret }: StoreOptions): Tok
 export function workersKvStore(namespace: KvNamespace, options: StoreOptions): TokenStore {
   check(namespace?.put as unknown, 'namespace', 'a KV namespace: is it bound?')
   const store: TokenStore = {
+    // KV refuses less than 60 s: https://developers.cloudflare.com/kv/api/write-key-value-pairs/#expiring-keys
     get: (key) => namespace.get(key),
-    set: (key, value, { ttl }) => namespace.put(key, value, { expirationTtl: Math.max(ttl, LEAST_TTL) })
+    set: (key, value, { ttl }) => namespace.put(key, value, { expirationTtl: Math.max(ttl, 60) })
   }
   return encryptedStore(store, options)
 }
 
-/** KV refuses less: https://developers.cloudflare.com/kv/api/write-key-value-pairs/#expiring-keys */
-const LEAST_TTL = 60
 /** Is part of names and of keys, and is authenticated with every value. */
 const VERSION = 'v1.'
 /** What GCM is made for; at random, one key is good for 2^32 of them (NIST SP 800-38D section 8.3). */
 const IV_LENGTH = 12
 
-function encode(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text)
-}
+const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text)

@@ -35,7 +35,11 @@ export async function askMetadataServer(options: GetIdTokenOptions, lead = ''): 
 
   async function exchange(attempt: Attempt, audience: string): Promise<string> {
     const url = question + new URLSearchParams({ audience })
-    const { headers, text } = await send(attempt, url, { headers: { 'metadata-flavor': 'Google' } }, hints)
+    const init = { headers: { 'metadata-flavor': 'Google' } }
+    // What a 404 mostly comes of; GKE tells of one of IAM in its own words.
+    const hints = (message: string) =>
+      / 404/.test(message) ? 'Is a service account attached here, on Google Cloud?' : undefined
+    const { headers, text } = await send(attempt, url, init, hints)
     if (headers.get('metadata-flavor') === 'Google') return text.trim()
     throw new IdTokenError('invalid_response', silence) // of some other server that has the address
   }
@@ -49,7 +53,3 @@ export async function askMetadataServer(options: GetIdTokenOptions, lead = ''): 
     throw Object.assign(new IdTokenError(error.code, lead + (isSilent ? silence : error.message)), error)
   })
 }
-
-/** A 404 mostly comes of that; GKE tells of one of IAM in its own words. */
-const hints = (message: string): string | undefined =>
-  / 404/.test(message) ? 'Is a service account attached here, on Google Cloud?' : undefined
