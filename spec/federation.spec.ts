@@ -686,6 +686,12 @@ test('a function stands for the deployment, and is none of the tenants', async (
   assert.is.not(await ask({ subjectToken: text }), token)
 })
 
+test('nor does it stand for who passes none', async () => {
+  const { ask } = await federated()
+  await ask()
+  for (const subjectToken of [undefined, null, '']) await misused(ask({ subjectToken }), /\bsubjectToken\b/)
+})
+
 test('by identity, a function stands for one of several', async () => {
   const { account, ask, google, provider, subject } = await federated()
   const pool = provider.name.replace(/\/providers\/.*/, '')
