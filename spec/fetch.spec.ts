@@ -38,7 +38,7 @@ const wrongOptions: [option: string, value: any][] = [
   ...['', new URL(SERVICE), 1, null, {}].map((value): [string, any] => ['audience', value]),
   ...[
     null, SERVICE, {}, 1, new URL(SERVICE), [`${SERVICE}/`], [`${SERVICE}/path`], ['hello-uc.a.run.app'], ['*'],
-    ['null'], ['HTTPS://hello-uc.a.run.app'], [''], [null], [undefined], [new URL(SERVICE)],
+    ['null'], ['HTTPS://hello-uc.a.run.app'], [''], [null], [undefined],
     [SERVICE, 'data:,'], ...noUrls('https://').map((text) => [text])
   ].map((value): [string, any] => ['origins', value])
 ]

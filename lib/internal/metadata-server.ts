@@ -4,7 +4,7 @@ import { check, isEmail } from './options.ts'
 import type { CommonOptions } from './options.ts'
 import { send } from './request.ts'
 import type { Attempt } from './request.ts'
-import { isText, parseUrl } from './text.ts'
+import { isText } from './text.ts'
 
 /** What {@link getIdToken} takes. */
 export interface GetIdTokenOptions extends CommonOptions {
@@ -24,7 +24,7 @@ export async function askMetadataServer(options: GetIdTokenOptions, lead = ''): 
   // What goes into the URL is held to characters that need no escaping there.
   const isDefault = serviceAccount === 'default'
   check(isDefault || isEmail(serviceAccount), 'serviceAccount', 'the email of an account')
-  check(isText(host, /^[\w.:[\]-]+$/) && parseUrl(`http://${host}`), 'host', 'a host or host:port')
+  check(isText(host, /^([\w.-]+|\[[\w:]+\])(:\d+)?$/), 'host', 'a host or host:port')
   check(!format || format === 'full' || format === 'standard', 'format', '"standard" or "full"')
   check(!licenses || licenses === true, 'licenses', 'a boolean')
   const endpoint = `http://${host}/computeMetadata/v1/instance/service-accounts/${serviceAccount}/identity`
