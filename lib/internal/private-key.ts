@@ -21,7 +21,7 @@ export function readPrivateKey(pem: string): Uint8Array {
   const end = 4 + bytes[2]! * 256 + bytes[3]!
   if (bytes[1] === 130 && end > bytes.length) throw invalidKey('is cut short')
   // What follows the DER, some runtimes refuse and others ignore.
-  const der = bytes.subarray(0, end)
+  const der = bytes.slice(0, end)
   if (!isPkcs1) return der
   const length = end + 22
   // Of larger numbers, a Uint8Array keeps the last byte.

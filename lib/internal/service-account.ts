@@ -36,21 +36,19 @@ export async function signJwt(
   claims: object,
   now: number
 ): Promise<string> {
+  // Google refuses what is signed in its future, and clocks differ: NTP keeps them well within 30 s.
+  const iat = Math.floor(now / 1000) - 30
+  const header = { alg: 'RS256', typ: 'JWT', kid: keyId || undefined }
+  const body = { iss: email, sub: email, ...claims, iat, exp: iat + 3600 }
+  const encode = (text: string) => new TextEncoder().encode(text)
+  const input = [header, body].map((part) => toBase64url(encode(JSON.stringify(part)))).join('.')
   const { subtle } = crypto
   check(subtle, 'crypto.subtle', 'there: use https')
-  const known = keys.get(privateKey)
-  const pkcs8 = known ? undefined : readPrivateKey(privateKey)
+  let key = keys.get(privateKey)
+  const pkcs8 = key ? undefined : readPrivateKey(privateKey)
   try {
-    // It is on its way in another thread while the JWT is written here.
-    const imported = known ?? subtle.importKey('pkcs8', pkcs8 as never, RS256, false, ['sign'])
-    // Google refuses what is signed in its future, and clocks differ: NTP keeps them well within 30 s.
-    const iat = Math.floor(now / 1000) - 30
-    const header = { alg: 'RS256', typ: 'JWT', kid: keyId || undefined }
-    const body = { iss: email, sub: email, ...claims, iat, exp: iat + 3600 }
-    const encode = (text: string) => new TextEncoder().encode(text)
-    const part = (json: object) => toBase64url(encode(JSON.stringify(json)))
-    const input = `${part(header)}.${part(body)}`
-    const key = remember(keys, privateKey, await imported)
+    key ??= await subtle.importKey('pkcs8', pkcs8 as never, RS256, false, ['sign'])
+    remember(keys, privateKey, key)
     return `${input}.${toBase64url(await subtle.sign(RS256, key, encode(input)))}`
   } catch {
     throw invalidKey('is damaged or not of RSA') // what runtimes say of it differs, and says less
