@@ -85,7 +85,8 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   check(isEmails(delegates), 'delegates', 'emails')
   check(typeof includeEmail === 'boolean', 'includeEmail', 'a boolean')
   const isFromGcloud = json.type === 'impersonated_service_account'
-  const source: CredentialJson = Object(isFromGcloud ? json.source_credentials : json)
+  const source = (isFromGcloud ? json.source_credentials : json) as CredentialJson | undefined
+  if (!source) throw invalidCredentials('lack source_credentials')
   const isUser = isFromGcloud && source.type === 'authorized_user'
   if (!isUser) checkName(source, 'type', 'service_account')
   const account = readAccount(json, options)

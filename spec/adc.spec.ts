@@ -56,7 +56,7 @@ for (const [what, wear] of clothes) {
 
   test(`a user alone is refused, with the command that makes an impersonation: ${what}`, async () => {
     const { google, user, options: { audience, fetch } } = await impersonatingByLogin()
-    await fails(ask({ credentials: wear(user), audience, fetch }), 'unsupported_credentials', /are of a user - /,
+    await fails(ask({ credentials: wear(user), audience, fetch }), 'unsupported_credentials', /are of type authorized_user - /,
       /gcloud auth application-default login --impersonate-service-account/)
     assert.is(google.requests.length, 0)
   })

@@ -311,8 +311,8 @@ const names = noEmails.filter((email) => typeof email === 'string')
 const badDelegates = names.filter((name) => !name.startsWith('projects/'))
   .flatMap((name) => [name, resourceName(name)])
 const brokenJson: [what: string, change: object, field: RegExp][] = [
-  ['no source', { source_credentials: undefined }, /client_email and private_key/],
-  ['a source that is null', { source_credentials: null }, /client_email and private_key/],
+  ['no source', { source_credentials: undefined }, /lack source_credentials/],
+  ['a source that is null', { source_credentials: null }, /lack source_credentials/],
   ['a source that is text', { source_credentials: 'credentials.json' }, /client_email and private_key/],
   ['an empty source', { source_credentials: {} }, /client_email/],
   ['a user without a refresh token', withoutField('refresh_token'), /refresh_token/],
