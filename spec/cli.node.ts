@@ -310,6 +310,13 @@ test('explains each step of a call that succeeds', async (scene) => {
   assert.not.match(stdout, /\x1b|\r/)
 })
 
+test('explains each step of a call on Google Cloud', async (scene) => {
+  scene.google.runOnGoogleCloud(scene.google.createAccount(), 'compute')
+  const { stdout } = await run(scene, ['--check', scene.service.url])
+  assert.match(stdout, /^note +credentials +the metadata server/m)
+  assert.match(stdout, /^ok +exchange +GET http:\/\/metadata\.google\.internal\/\S+\/identity: 200 \(/m)
+})
+
 for (const [name, says, clockOffset] of [
   ['ahead', /3 h ahead.*\n.*set the clock/, 3 * 3600],
   ['behind', /(29|30|31) min behind.*\n.*set the clock/, -1800],

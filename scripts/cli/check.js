@@ -71,7 +71,7 @@ async function tokenStep({ json, getIdToken, audience, fetch, report, introduce 
       introduce(true)
       if (isSigned) report.ok('key', 'readable, and it signs')
     }
-    const request = `${init.method} ${to.split('?')[0]}`
+    const request = `${init.method ?? 'GET'} ${to.split('?')[0]}`
     report.begin('exchange', request)
     const started = Date.now()
     try {
