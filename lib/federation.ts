@@ -155,5 +155,5 @@ const TOKEN_KIND = 'a text or a function that gives one'
 /** What STS's refusals mostly come from. */
 const hints = advice(
   [/stale/, 'Pass subjectToken as a function'],
-  [/audience/, "Check the provider's allowed audiences"]
+  [/audience/, 'Check the provider and its allowed audiences']
 )

@@ -157,7 +157,7 @@ const SERVERLESS = 'x-serverless-authorization'
 const HEADERS = ['auto', 'authorization', SERVERLESS]
 /** Origins to which a token travels unseen. */
 const SAFE = /^https:\/\/[^/]+$|^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/
-const SAFE_KIND = 'https, or http on loopback'
+const SAFE_KIND = 'https://HOST or http on loopback'
 
 /** Whether the service calls the token invalid (RFC 6750 section 3.1), and a fresh one may do better. */
 function isStale(token: string, { status, headers }: Response): boolean | undefined {

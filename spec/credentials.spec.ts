@@ -147,7 +147,7 @@ test('do not inherit fields from JSON', async () => {
 const otherTypes: [type: string, entry: RegExp][] = [
   ['external_account', /gcp-id-token\/federation/],
   ['impersonated_service_account', /gcp-id-token\/impersonation/],
-  ['authorized_user', /gcp-id-token with a service_account/]
+  ['authorized_user', /gcp-id-token with a service-account key/]
 ]
 
 for (const [type, entry] of otherTypes) {
@@ -169,7 +169,7 @@ test('of a type that nobody knows are refused, whatever it is called', async () 
     const credentials = { ...key, type } as KeyFile
     const error = await fails(getIdToken({ ...options, credentials }), 'unsupported_credentials')
     assert.match(error.message, /not service_account/)
-    assert.match(error.hint, /gcp-id-token with a service_account/)
+    assert.match(error.hint, /gcp-id-token with a service-account key/)
     showsNothingOf(error, secret)
   }
   assert.is(google.requests.length, 0)

@@ -754,8 +754,8 @@ test('what a store holds for one tenant is not even looked at for another', asyn
 // What Google says.
 
 const refusals: [what: string, refusal: ReturnType<typeof stale>, hint?: RegExp][] = [
-  ['no provider', stsErrors.badAudience, /provider/],
-  ['an unknown provider', stsErrors.badTarget, /provider/],
+  ['no provider', stsErrors.badAudience, /the provider and/],
+  ['an unknown provider', stsErrors.badTarget, /the provider and/],
   ['a condition', stsErrors.badCondition],
   ['another audience', otherAudience('https://vercel.com/acme'), /allowed audiences/],
   ['a stale token', stale(1_800_000_000), /function/],

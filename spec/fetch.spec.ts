@@ -175,7 +175,7 @@ for (const [options, url, audience] of places) {
 
 test('says why nothing goes to a URL', async () => {
   const { fetch } = newService()
-  await misused(authorizedFetch(getToken, { fetch })('http://a.example/path'), /URL/, /https/)
+  await misused(authorizedFetch(getToken, { fetch })('http://a.example/path'), /URL/, /https:\/\/HOST or http on loopback$/)
   const bound = authorizedFetch(getToken, { fetch, origins: [SERVICE] })
   await misused(bound('https://a.example'), /URL/, /origins.*hello-uc/)
 })

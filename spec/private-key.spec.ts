@@ -110,7 +110,7 @@ const unusable: [what: string, pem: string, message: RegExp, advice?: RegExp][] 
   ['a key with bytes that are wrong', damaged(keys.rsa), /damaged/],
   ['an older key with bytes that are wrong', damaged(keys.pkcs1), /damaged/],
   ['only the base64 of a block', bodyOf(keys.rsa), /needs -----BEGIN PRIVATE KEY-----/],
-  ['words', 'my private key', /needs -----BEGIN PRIVATE KEY-----, has nothing/],
+  ['words', 'my private key', /needs -----BEGIN PRIVATE KEY-----, has none /],
   ['a label with more before it', keys.certificate + keys.rsa.replace('BEGIN', 'NO BEGIN'), /has BEGIN CERTIFICATE/],
   ['a label with more after it', keys.rsa.replaceAll('E KEY', 'E KEYS'), /needs -----BEGIN PRIVATE KEY-----/],
   ['blanks', ' \n ', /needs -----BEGIN PRIVATE KEY-----/],

@@ -55,7 +55,7 @@ const known = new Map<string, CredentialJson>()
 const entryFor = advice(
   [/external/, 'Use gcp-id-token/federation'],
   [/impersonated/, 'Use gcp-id-token/impersonation'],
-  [/^/, 'Use gcp-id-token with a service_account']
+  [/^/, 'Use gcp-id-token with a service-account key']
 )
 
 function unwrap(credentials: string): CredentialJson {
@@ -77,5 +77,5 @@ function unwrap(credentials: string): CredentialJson {
     text = parseJson(`"${text}"`) ?? ''
   }
   const { length } = credentials
-  throw invalidCredentials(`of ${length} characters are neither JSON nor base64 of it, cut short or over 64 KiB`)
+  throw invalidCredentials(`of ${length} characters are neither JSON nor base64 of it: cut short or over 64 KiB?`)
 }

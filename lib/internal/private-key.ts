@@ -11,7 +11,7 @@ export function readPrivateKey(pem: string): Uint8Array {
   const block = /-----BEGIN (RSA )?PRIVATE KEY-----([^-]*)/.exec(text)
   // OpenSSL's older encryption (RFC 1421) leaves the label as it was, and says so in a header.
   if (!block || text.includes('ENCRYPTED')) {
-    const [found = 'nothing'] = /BEGIN [A-Z ]{0,40}(KEY|CERTIFICATE)/.exec(text) ?? []
+    const [found = 'none'] = /BEGIN [A-Z ]{0,40}(KEY|CERTIFICATE)/.exec(text) ?? []
     throw invalidKey(`needs -----BEGIN PRIVATE KEY-----, has ${found}`, howToConvert(text))
   }
   const [, isPkcs1, content] = block
