@@ -64,9 +64,14 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
   if (!('credentials' in options)) return askMetadataServer(options, 'No credentials were given. ')
   const { type } = readCredentials(options.credentials)
   if (type === 'authorized_user') {
-    throw unsupported('of type authorized_user', 'Use gcloud auth application-default login --impersonate-service-account=EMAIL')
+    throw unsupported(
+      'of type authorized_user',
+      'Use gcloud auth application-default login --impersonate-service-account=EMAIL'
+    )
   }
   if (type === 'external_account') return federation.getIdToken(options as federation.GetIdTokenOptions)
-  if (type === 'impersonated_service_account') return impersonation.getIdToken(options as impersonation.GetIdTokenOptions)
+  if (type === 'impersonated_service_account') {
+    return impersonation.getIdToken(options as impersonation.GetIdTokenOptions)
+  }
   return key.getIdToken(options as key.GetIdTokenOptions) // which refuses all other types
 }

@@ -25,9 +25,10 @@ export interface AuthorizedFetchOptions {
    */
   audience?: string
   /**
-   * Where tokens may go, such as `https://api.example.com`: origins of https, or of http on loopback. A request to
-   * elsewhere is a `TypeError`, and nothing is sent. Default: the origin of `audience`, which therefore must be a
-   * URL; without an `audience`, everywhere, as the token is then good for no other place than the one that it goes to.
+   * Where tokens may go, such as `https://api.example.com`: origins of https, or of http on loopback, with no slash
+   * at the end. A request to elsewhere is a `TypeError`, and nothing is sent. Default: the origin of `audience`, which
+   * therefore must be a URL; without an `audience`, everywhere, as the token is then good for no other place than the
+   * one that it goes to.
    */
   origins?: readonly string[]
   /**
@@ -69,7 +70,8 @@ export type AuthorizedFetch = (input: string | URL | Request, init?: RequestInit
  * where a redirect goes: there it is a `TypeError`, unless with `'manual'`. `response.redirected` is `false`.
  *
  * When the service calls a token invalid that is over a minute old (a 401 that says `invalid_token`), the request
- * is sent once more with a fresh one, unless its body is a stream. A `Request` with a body has a stream.
+ * is sent once more with a fresh one, if that can be had and its body is no stream. A `Request` with a body has a
+ * stream.
  *
  * @param getToken where tokens come from
  * @param options none is needed where the audience is the origin of the URL

@@ -27,7 +27,7 @@ export type { Fetch } from './internal/request.ts'
  * @param options the audience; the rest has defaults
  * @returns the token, a JWT that is good for at least 30 seconds
  * @throws {TypeError} an option is missing or of the wrong type
- * @throws {IdTokenError} everything else; `unavailable` off Google Cloud
+ * @throws {IdTokenError} everything else; off Google Cloud mostly `unavailable` or `timeout`
  * @see https://cloud.google.com/compute/docs/instances/verifying-instance-identity
  * @example
  * ```ts

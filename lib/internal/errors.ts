@@ -7,7 +7,8 @@
  * - `rejected`: Google said a permanent no.
  * - `invalid_response`: an answer outside the contract, which is never served.
  * - `timeout`: no attempt was answered in time. Worth trying again later.
- * - `unavailable`: transient faults outlasted the retries. Worth trying again later.
+ * - `unavailable`: transient faults outlasted the retries, the network failed, or a `subjectToken` function did. Worth
+ *   trying again later.
  */
 export type IdTokenErrorCode =
   | 'invalid_credentials'
@@ -24,7 +25,7 @@ export interface IdTokenErrorDetails {
   status?: number | undefined
   /** Google's own word for it, such as `invalid_grant` or `PERMISSION_DENIED`. */
   reason?: string | undefined
-  /** Google's own sentence, without anything in it that looks like a token. */
+  /** Google's own sentence. `***` stands for what looks like a token, or for all of it where it quotes a secret. */
   description?: string | undefined
   /** What the reader should do. It ends the message, too. */
   hint?: string | undefined
@@ -56,7 +57,7 @@ export class IdTokenError extends Error {
   declare readonly status?: number
   /** Google's own word for it, such as `invalid_grant` or `PERMISSION_DENIED`. */
   declare readonly reason?: string
-  /** Google's own sentence, without anything in it that looks like a token. */
+  /** Google's own sentence. `***` stands for what looks like a token, or for all of it where it quotes a secret. */
   declare readonly description?: string
   /** What the reader should do. */
   declare readonly hint?: string
@@ -71,8 +72,9 @@ export class IdTokenError extends Error {
 }
 
 /**
- * What is said elsewhere, fit for an error: one line, short, without anything JWT-shaped: Google is known to echo
- * assertions (`Invalid signature for token: <jwt>`). Of what has 12 characters in a row of any of the `secrets`, nothing.
+ * What is said elsewhere, fit for an error: one line, short, without anything JWT-shaped, since Google is known to echo
+ * assertions (`Invalid signature for token: <jwt>`). What has 12 characters in a row of any of the `secrets` is not shown
+ * at all.
  */
 export function redact(said: unknown, secrets: readonly string[]): string {
   if (typeof said !== 'string') return ''

@@ -6,7 +6,7 @@ import { send } from './request.ts'
 import type { Attempt } from './request.ts'
 import { isText } from './text.ts'
 
-/** What {@link getIdToken} takes. */
+/** What `getIdToken` takes. */
 export interface GetIdTokenOptions extends CommonOptions {
   /** The email of an account that is attached here. Default: `default`. */
   serviceAccount?: string

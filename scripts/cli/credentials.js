@@ -53,7 +53,7 @@ export function subjectTokenOf({ json: { type, credential_source: source } }) {
   const kind = ['environment_id', 'file', 'url'].find((name) => Object.hasOwn(Object(source), name))
   if (kind === 'file') return async () => tokenIn(source, await readFile(source.file, 'utf8').catch(fail))
   if (kind === 'url') return async () => tokenIn(source, await download(source).catch(fail))
-  throw new Failure(EXIT.credentials, 'their credential_source is neither a file nor a URL; no other is read')
+  throw new Failure(EXIT.credentials, 'the credential_source is neither a file nor a URL; no other is read')
 }
 
 const EMAIL = /^[\w.+-]+@[\w.-]+$/
