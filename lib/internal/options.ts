@@ -11,8 +11,8 @@ export interface CommonOptions {
    */
   audience: string
   /**
-   * Used for every request to Google; forms come to it as `URLSearchParams`. Default: `globalThis.fetch`, looked up at
-   * each call.
+   * Used for every request to Google; forms come to it as `URLSearchParams`, and a GET without a `method`. Default:
+   * `globalThis.fetch`, looked up at each call.
    */
   fetch?: Fetch
   /** Ends this caller's wait, with the signal's `reason`; an exchange that others share goes on. */
