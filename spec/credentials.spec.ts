@@ -252,7 +252,9 @@ test('may be 64 KiB long, and no longer', async () => {
   const json = JSON.stringify(key)
   const ofLength = (length: number) => json.replace('}', `${' '.repeat(length - json.length)}}`)
   await getIdToken({ ...options, credentials: ofLength(65_536) })
-  await fails(getIdToken({ ...options, credentials: ofLength(65_537) }), 'invalid_credentials', /over 64 KiB/)
+  for (const credentials of [ofLength(65_537), json.padEnd(65_537), json.padStart(65_537)]) {
+    await fails(getIdToken({ ...options, credentials }), 'invalid_credentials', /over 64 KiB\? - /)
+  }
 })
 
 const hostile: [what: string, (length: number) => string][] = [

@@ -59,9 +59,10 @@ const entryFor = advice(
 )
 
 function unwrap(credentials: string): CredentialJson {
-  let text = credentials.slice(0, 65_536)
-  // JSON in quotes in base64 in quotes: more than that is no accident.
-  for (let wrapping = 0; wrapping < 5; wrapping++) {
+  const { length } = credentials
+  let text = credentials
+  // More than JSON in quotes in base64 in quotes, or than 64 KiB, is no accident.
+  for (let wrapping = 0; wrapping < 5 && length <= 65_536; wrapping++) {
     const begin = text.indexOf('{')
     if (begin < 0) {
       if (text.includes('-----BEGIN')) throw invalidCredentials('are a PEM block, not JSON')
@@ -76,6 +77,5 @@ function unwrap(credentials: string): CredentialJson {
     // Perhaps it is the inside of a string.
     text = parseJson(`"${text}"`) ?? ''
   }
-  const { length } = credentials
   throw invalidCredentials(`of ${length} characters are neither JSON nor base64 of it: cut short or over 64 KiB?`)
 }
