@@ -1,6 +1,8 @@
 /** Bytes as base64url without padding (RFC 4648 section 5, RFC 7515 section 2). */
 export function toBase64url(bytes: ArrayBuffer | Uint8Array): string {
-  const binary = String.fromCharCode(...new Uint8Array(bytes))
+  let binary = ''
+  // One by one: engines differ in how many arguments a call may have, and fail with a RangeError.
+  for (const byte of new Uint8Array(bytes)) binary += String.fromCharCode(byte)
   return btoa(binary).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '')
 }
 

@@ -45,6 +45,11 @@ test('bytes come out as jose writes them, and as they went in', () => {
   }))
 })
 
+test('bytes may be many', () => {
+  const bytes = new Uint8Array(1 << 20).fill(255)
+  assert.is(toBase64url(bytes), base64url.encode(bytes))
+})
+
 test('text is UTF-8', () => {
   fc.assert(fc.property(fc.string({ unit: 'grapheme' }), (text) => {
     assert.is(toBase64url(utf8(text)), base64url.encode(text))
