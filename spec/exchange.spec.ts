@@ -343,6 +343,8 @@ const wrongClaims: [what: string, Record<string, unknown>, message: RegExp][] = 
   ['an exp of digits in text', { exp: `${seconds() + 3600}` }, /iat or exp/],
   ['an iat of digits in text', { iat: `${seconds()}` }, /iat or exp/],
   ['an exp in a list', { exp: [seconds() + 3600] }, /iat or exp/],
+  ['an iat that can\'t be a number', { iat: { toString: 1, valueOf: 1 } }, /iat or exp/],
+  ['an exp that can\'t be a number', { exp: { toString: 1, valueOf: 1 } }, /iat or exp/],
   ['an iat that is true', { iat: true }, /iat or exp/],
   ['a life of nothing', { iat: seconds(), exp: seconds() }, /iat or exp/],
   ['a life that ends before it starts', { iat: seconds() + 60, exp: seconds() }, /iat or exp/],

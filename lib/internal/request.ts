@@ -50,8 +50,10 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
   const { error, error_description } = Object(json)
   // OAuth (RFC 6749 section 5.2) or google.rpc.Status (https://google.aip.dev/193)
   const reason = redact(error?.status ?? error, secrets)
-  let fault = text === undefined ? 'a redirect or over 64 KiB' : ''
-  if (ok && !json && /^\s*({|$)/.test(text!)) fault = 'cut short'
+  const fault =
+    text === undefined ? 'a redirect or over 64 KiB'
+    : ok && !json && /^\s*({|$)/.test(text) ? 'cut short'
+    : ''
   if (ok && !reason && !fault) return { text: text!, headers, json }
 
   // What is neither is quoted as far as it is plain text; Google's pages in HTML say no more than the status.

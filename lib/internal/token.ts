@@ -26,13 +26,15 @@ export const LEAST_LIFE = 30_000
 export function readToken(text: unknown, audience: string, { email, endpoint }: Origin): Token {
   const [token, payload = ''] = (typeof text === 'string' && /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(text)) || []
   const { aud, iat, exp, email: holder = email } = Object(parseJson(textFromBase64(payload)))
-  const life = (exp - iat) * 1000 // Google gives an hour, and tolerates 65 minutes
-  const age = Math.max(timeAt(endpoint) - iat * 1000, 0)
+  // What is no finite number is left out, and then there is no end: objects may refuse to be counted with.
+  const [begin, end] = [iat, exp].filter(Number.isFinite)
+  const life = (end! - begin!) * 1000 // Google gives an hour, and tolerates 65 minutes
+  const age = Math.max(timeAt(endpoint) - begin! * 1000, 0)
   const fault =
     !token ? 'is missing or not a JWT'
     : aud !== audience ? 'has another audience'
     : email && holder !== email ? 'has another account'
-    : !Number.isFinite(iat + exp) || life <= 0 || life > 3_900_000 ? 'has a wrong iat or exp'
+    : !(life > 0 && life <= 3_900_000) ? 'has a wrong iat or exp'
     : life - age < LEAST_LIFE && 'is too old'
   if (fault) throw new IdTokenError('invalid_response', `The ID token ${fault}`)
   return { text: token!, exp, life, since: Date.now() - age }
