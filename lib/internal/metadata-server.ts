@@ -1,4 +1,4 @@
-import { IdTokenError } from './errors.ts'
+import { advice, IdTokenError } from './errors.ts'
 import { getToken } from './flight.ts'
 import { check, isEmail } from './options.ts'
 import type { CommonOptions } from './options.ts'
@@ -36,9 +36,6 @@ export async function askMetadataServer(options: GetIdTokenOptions, lead = ''): 
   async function exchange(attempt: Attempt, audience: string): Promise<string> {
     const url = question + new URLSearchParams({ audience })
     const init = { headers: { 'metadata-flavor': 'Google' } }
-    // What a 404 mostly comes of; GKE tells of one of IAM in its own words.
-    const hints = (message: string) =>
-      / 404/.test(message) ? 'Is a service account attached here, on Google Cloud?' : undefined
     const { headers, text } = await send(attempt, url, init, hints)
     if (headers.get('metadata-flavor') === 'Google') return text.trim()
     throw new IdTokenError('invalid_response', silence) // of some other server that has the address
@@ -53,3 +50,6 @@ export async function askMetadataServer(options: GetIdTokenOptions, lead = ''): 
     throw Object.assign(new IdTokenError(error.code, lead + (isSilent ? silence : error.message)), error)
   })
 }
+
+/** What a 404 mostly comes of; GKE tells of one of IAM in its own words. */
+const hints = advice([/ 404/, 'Is a service account attached here, on Google Cloud?'])
