@@ -118,8 +118,8 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
     const kind = /"(aws|executable|file|url)/.exec(JSON.stringify(source))?.[1] ?? 'unknown'
     throw unsupported(`of credential_source ${kind}`, 'Pass subjectToken')
   }
-  check(subjectToken, 'subjectToken', TOKEN_KIND)
   const isFunction = typeof subjectToken === 'function'
+  check(isFunction || isText(subjectToken), 'subjectToken', TOKEN_KIND)
   const isKnown = identity === undefined ? !store || !isFunction : isText(identity)
   check(isKnown, 'identity', 'a text where there is a store')
 

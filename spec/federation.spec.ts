@@ -322,6 +322,7 @@ for (const [field, service, path] of fields) {
     `https:\\\\${service}.googleapis.com${path}`,
     ` https://${service}.googleapis.com${path}`,
     `https://${service}.googleapis.com`,
+    [`https://${service}.googleapis.com${path}`], { toString: 1, valueOf: 1 },
     'javascript:alert(1)', 'file:///etc/passwd', path, '', 7, true, {}, []
   ]
   for (const url of wrong) {
@@ -610,8 +611,10 @@ for (const given of [undefined, null, '', 7, {}, [], true, ['token'], Object('to
   })
 }
 
-for (const subjectToken of [undefined, null, '', 7, {}, [], true, Promise.resolve('token')]) {
-  test(`what is neither text nor function is a TypeError: ${String(subjectToken)}`, async () => {
+const noSubjects = [undefined, null, '', 7, {}, [], ['token'], true, Promise.resolve('token')]
+const noTexts = [{ toString: 1, valueOf: 1 }, Object.create(null), Symbol('token')]
+for (const [i, subjectToken] of [...noSubjects, ...noTexts].entries()) {
+  test(`what is neither text nor function is a TypeError: ${i}`, async () => {
     const road = await federated()
     await misused(road.ask({ subjectToken }), /\bsubjectToken\b/)
     const { json } = road

@@ -320,7 +320,7 @@ const brokenJson: [what: string, change: object, field: RegExp][] = [
   ['a user without a secret', withoutField('client_secret'), /client_secret/],
   ['a number for a token', { source_credentials: { ...user(), refresh_token: 7 } }, /refresh_token/],
   ['delegates that are no list', { delegates: 'first@example.com' }, /delegates/],
-  ...[7, null, {}, ...badDelegates].map((name): [string, object, RegExp] =>
+  ...[7, null, {}, { toString: 1, valueOf: 1 }, ...badDelegates].map((name): [string, object, RegExp] =>
     [`a delegate ${JSON.stringify(name)}`, { delegates: [name] }, /delegates/]),
   ...names.map((email): [string, object, RegExp] => [
     `an account ${JSON.stringify(email)}`,

@@ -66,7 +66,8 @@ export function readUniverse(json: CredentialJson, universe: string = GOOGLE): s
  * @see https://cloud.google.com/docs/authentication/external/externally-sourced-credentials
  */
 export function readOrigin(json: CredentialJson, field: string, service: string, universe: string): string {
-  const [start] = `${json[field] ?? `https://${service}`}`.toLowerCase().split(`.${universe}/`)
+  const url = json[field] ?? `https://${service}`
+  const [start] = isText(url) ? url.toLowerCase().split(`.${universe}/`) : []
   const form = new RegExp(`^https://(([\\w-]+[.-])?${service}|${service}\\.[\\w-]+)$`)
   if (form.test(start!)) return `${start}.${universe}`
   throw foreign(field)
