@@ -93,7 +93,7 @@ export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOpti
   const { origins = (audience && [parseUrl(audience)?.origin]) as string[] } = options
   check(typeof getToken === 'function', 'getToken', 'a function')
   check(audience === undefined || isText(audience), 'audience', 'a text')
-  check(origins === undefined || origins?.every?.((one) => SAFE.test(one)), 'origins', `a list of ${SAFE_KIND}`)
+  check(origins === undefined || origins?.every?.((one) => SAFE.test(one)), 'origins', 'a list of https://HOST')
   check(HEADERS.includes(header), 'header', `one of ${HEADERS}`)
   check(!fetch || typeof fetch === 'function', 'fetch', 'a function')
 
@@ -127,7 +127,7 @@ export function authorizedFetch(getToken: GetToken, options: AuthorizedFetchOpti
       if (mode === 'manual' || !/^(0|30[12378])$/.test(status as never)) return response
       if (!status || mode === 'error') {
         discard(response)
-        throw new TypeError('A redirect came, an "error" or hidden by the browser')
+        throw new TypeError('A redirect came, unwanted or hidden by the browser')
       }
       const { method, url } = request
       const location = response.headers.get('location')

@@ -62,6 +62,7 @@ test('refuses an empty audience, wherever it is to go', () => {
 test('wants origins with an audience that is no URL', () => {
   for (const audience of ['123-abc.apps.googleusercontent.com', 'hello', 'localhost:8080', 'api://hello', 'null']) {
     assert.throws(() => authorizedFetch(getToken, { audience }), isTypeErrorAbout('origins'))
+    assert.throws(() => authorizedFetch(getToken, { audience }), /list of https:\/\/HOST$/)
   }
   authorizedFetch(getToken, { audience: '123-abc.apps.googleusercontent.com', origins: [SERVICE] })
 })
