@@ -186,6 +186,15 @@ for (const offset of [7200, -7200]) {
   })
 }
 
+for (const offset of [7200, -7200]) {
+  test(`and so it does for each of those who find out together: ${offset} s off`, async ({ ask, clock, google }) => {
+    google.settings.clockOffset = offset
+    const audiences = ['first', 'second', 'third']
+    await clock.until(Promise.all(audiences.map((audience) => ask({ audience, retries: 0 }))))
+    assert.is(google.requests.length, 6)
+  })
+}
+
 test('it is known for all accounts of an endpoint, and for no other endpoint', async (scene) => {
   const { ask, google, key } = scene
   google.settings.clockOffset = 7200

@@ -14,8 +14,6 @@ export interface Attempt {
   readonly secrets: string[]
   /** How long the last refusal asked to wait, in milliseconds; less than 0 or `NaN` when it did not. */
   retryAfter?: number
-  /** By how many milliseconds the last `Date` was off from what was known of that clock. */
-  skew?: number
 }
 
 /** What to do about a refusal, by its status and Google's words for it. */
@@ -34,10 +32,7 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
     response = await fetch(url, { ...init, signal, redirect: 'manual' }) // Workers have no 'error'
     const date = Date.parse(response.headers.get('date')!)
     // A browser may hide the header.
-    if (date) {
-      attempt.skew = date - timeAt(place)
-      remember(clockOffsets, place, date - Date.now())
-    }
+    if (date) remember(clockOffsets, place, date - Date.now())
     text = await readText(response)
   } catch (error: any) {
     // By its name and code: the message of a foreign error may quote what it was given.
@@ -71,10 +66,12 @@ export const form = (fields: Record<string, string>): RequestInit =>
   ({ method: 'POST', body: new URLSearchParams(fields) })
 
 /** The time where `url` is, in milliseconds. */
-export const timeAt = (url: string): number => Date.now() + (clockOffsets.get(url) ?? 0)
+export const timeAt = (url: string): number => Date.now() + clockOffset(url)
+
+/** How far the clock where `url` is was ahead of ours when it last sent a `Date`, in milliseconds. */
+export const clockOffset = (url: string): number => clockOffsets.get(url) ?? 0
 
 const TRANSIENT = /^(408|429|5)|"(internal_failure|server_error|temporarily_unavailable)"/
-/** How far the clock where a URL is was ahead of ours when it last sent a `Date`, in milliseconds. */
 const clockOffsets = new Map<string, number>()
 
 /**
