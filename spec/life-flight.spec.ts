@@ -445,6 +445,17 @@ for (const moves of ['always', 'at I/O'] as const) {
     assert.is(google.requests.length, 5)
   })
 
+  for (const back of [1, 3600 * SECOND]) {
+    test(`a live leader is joined though the clock went back by ${back} ms`, async ({ ask, clock, google }) => {
+      google.next('token', faults.latency(1 * SECOND))
+      const leader = ask()
+      await clock.settle()
+      clock.error = -back
+      await clock.until(Promise.all([leader, ask(), ask()]))
+      assert.is(google.requests.length, 1)
+    })
+  }
+
   test('a leader who was given up, and answers after all, takes nothing away', async (scene) => {
     const { ask, clock, google, fetch } = scene
     let answer = () => {}

@@ -52,13 +52,11 @@ const places = new Map<string, Place>()
 /** A token or a lease that has nothing left. */
 const OVER = { text: '', exp: 0, since: 0, life: 0 }
 
-/** What is left of it, in milliseconds. Before it began, our clock must have gone back: then nothing. */
-function leftOf({ since, life }: Span): number {
-  const past = Date.now() - since
-  return past < 0 ? 0 : life - past
-}
+/** What is left of it, in milliseconds: never more than all of it, though our clock may have gone back. */
+const leftOf = ({ since, life }: Span): number => Math.min(life, since + life - Date.now())
 
-const isUsable = (token: Token): boolean => leftOf(token) >= LEAST_LIFE
+/** Before a token began, our clock must have gone back: when that token ends is not known any more. */
+const isUsable = (token: Token): boolean => Date.now() >= token.since && leftOf(token) >= LEAST_LIFE
 
 /** The flight that is under way, or a new one, whose leader is whoever calls. */
 function join(place: Place, source: Source, settings: Settings): Flight {
