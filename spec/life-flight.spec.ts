@@ -456,6 +456,15 @@ for (const moves of ['always', 'at I/O'] as const) {
     })
   }
 
+  test('a flight that cannot even begin says why', async ({ ask, google, spy, stopSpying }) => {
+    const reason = new Error('not in the global scope')
+    spy(globalThis, 'AbortController', (() => { throw reason }) as any)
+    assert.is(await rejects(ask()), reason)
+    stopSpying()
+    await ask()
+    assert.is(google.requests.length, 1)
+  })
+
   test('a leader who was given up, and answers after all, takes nothing away', async (scene) => {
     const { ask, clock, google, fetch } = scene
     let answer = () => {}

@@ -66,7 +66,7 @@ function join(place: Place, source: Source, settings: Settings): Flight {
   const found = flights.find((flight) => flight && leftOf(flight.lease) > 0)
   if (found) return found
   const before = place.token
-  const flight = {} as Flight
+  const flight = { lease: { since: Date.now(), life: STORE_PATIENCE } } as Flight
   let writing: Promise<any> | undefined
 
   const wait: Wait = (milliseconds, work) => {
@@ -151,6 +151,6 @@ type Outcome = Partial<Token> | (Error & { text?: never })
 
 interface Flight {
   outcome: Promise<Outcome>
-  /** For so long, the leader may be silent. Each renewal is another lease. */
+  /** For so long, the leader may be silent, from the first moment on. Each renewal is another lease. */
   lease: Span
 }
