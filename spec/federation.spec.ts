@@ -370,13 +370,13 @@ for (const email of noEmails.filter((text) => typeof text === 'string')) {
 
 // What the configuration says of where the subject token comes from is for those who have a file system.
 
-const sources: [kind: RegExp, source: object][] = [
-  [/\bfile\b/, { file: '/var/run/token' }],
-  [/\bfile\b/, { file: '/var/run/token.json', format: { type: 'json', subject_token_field_name: 'token' } }],
-  [/\burl\b/i, { url: 'https://evil.example/token', headers: { Authorization: 'Bearer abcdefghijklmnop' } }],
-  [/\burl\b/i, { url: 'http://169.254.169.254/metadata/identity/oauth2/token' }],
-  [/\bexecutable\b/, { executable: { command: 'rm -rf /', timeout_millis: 5000 } }],
-  [/\baws\b/i, {
+const sources: [kind: string, source: object][] = [
+  ['file', { file: '/var/run/token' }],
+  ['file', { file: '/var/run/token.json', format: { type: 'json', subject_token_field_name: 'token' } }],
+  ['url', { url: 'https://evil.example/token', headers: { Authorization: 'Bearer abcdefghijklmnop' } }],
+  ['url', { url: 'http://169.254.169.254/metadata/identity/oauth2/token' }],
+  ['executable', { executable: { command: 'rm -rf /', timeout_millis: 5000 } }],
+  ['aws', {
     environment_id: 'aws1',
     region_url: 'http://169.254.169.254/latest/meta-data/placement/availability-zone',
     url: 'http://169.254.169.254/latest/meta-data/iam/security-credentials',
@@ -388,7 +388,8 @@ for (const [kind, credential_source] of sources) {
     const road = await byJson()
     const credentials = { ...road.json, credential_source }
     const attempt = road.ask({ credentials, subjectToken: undefined })
-    const error = await fails(attempt, 'unsupported_credentials', kind, /\bsubjectToken\b/)
+    const named = new RegExp(` ${kind}( |$)`)
+    const error = await fails(attempt, 'unsupported_credentials', named, /\bsubjectToken\b/)
     assert.match(error.hint, 'subjectToken')
     nothingSent(road)
   })
