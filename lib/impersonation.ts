@@ -96,8 +96,8 @@ export async function getIdToken(options: GetIdTokenOptions): Promise<string> {
 }
 
 /** Emails, in order, out of their resource names as gcloud writes them. */
-function readDelegates({ delegates = [] }: any): readonly string[] {
-  const emails = delegates?.map?.((name: any) => name?.replace?.(RESOURCE, ''))
+function readDelegates({ delegates }: any): readonly string[] {
+  const emails = (delegates || []).map?.((name: any) => name?.replace?.(RESOURCE, ''))
   if (isEmails(emails)) return emails
   throw invalidCredentials('lack delegates as emails')
 }

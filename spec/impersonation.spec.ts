@@ -295,8 +295,10 @@ test('delegates that are undefined are the JSON\'s, and others go before them', 
 
 test('delegates may be missing', async () => {
   const { ask, google, json } = await impersonating()
-  await ask({ credentials: { ...json, delegates: undefined }, serviceAccount: undefined })
-  assert.equal(JSON.parse(google.requests[0]!.text).delegates, [])
+  for (const delegates of [undefined, null]) { // Go writes null for an empty list
+    await ask({ credentials: { ...json, delegates }, serviceAccount: undefined, forceRefresh: true })
+  }
+  assert.equal(google.requests.map(({ text }) => JSON.parse(text).delegates), [[], []])
 })
 
 test('serviceAccount goes before the account of the JSON', async () => {
