@@ -2,7 +2,5 @@
 export function parseJson(text: string): any {
   try {
     return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  } catch {}
 }
