@@ -35,10 +35,14 @@ const coats: [what: string, (key: KeyFile) => unknown][] = [
   ['JSON with real line breaks in the key', (key) => realBreaks(JSON.stringify(key))],
   ['JSON in lines with real line breaks in the key', (key) => realBreaks(JSON.stringify(key, null, 2))],
   ['JSON with real CRLF in the key', (key) => JSON.stringify(key).replaceAll('\\n', '\r\n')],
+  ['JSON with real line breaks and tabs in the key', (key) => JSON.stringify(key).replaceAll('\\n', '\n\t')],
   ['JSON with real line breaks in quotes', (key) => `"${realBreaks(JSON.stringify(key))}"`],
   ['JSON whose key was escaped twice', (key) => JSON.stringify(key).replaceAll('\\n', '\\\\n')],
   ['JSON whose key was escaped three times', (key) => JSON.stringify(key).replaceAll('\\n', '\\\\\\\\n')],
   ['JSON in lines that were escaped, too', (key) => JSON.stringify(key, null, 2).replaceAll('\n', '\\n')],
+  ['JSON in lines with CRLF that were escaped, too', (key) => {
+    return JSON.stringify(key, null, 2).replaceAll('\n', '\\r\\n')
+  }],
   ['JSON stringified twice, without its quotes', (key) => JSON.stringify(JSON.stringify(key, null, 2)).slice(1, -1)],
   ['JSON stringified three times, without its quotes', (key) => {
     return JSON.stringify(JSON.stringify(JSON.stringify(key))).slice(3, -3)
