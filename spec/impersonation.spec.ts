@@ -17,7 +17,7 @@ const test = suite('impersonation')
 
 const IAM = 'https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts'
 const TOKEN_URL = 'https://oauth2.googleapis.com/token'
-const UNIVERSE = 'apis.example.goog'
+const UNIVERSE = 'apis-7.example.goog'
 
 test('exports getIdToken, and the class of its errors', async () => {
   assert.type(getIdToken, 'function')
@@ -121,6 +121,16 @@ test('each delegate is an email, not only the first', async () => {
   await misused(ask({ delegates: [account.email, account.email, 'x'] }), /\bdelegates\b/)
   assert.is(google.requests.length, 0)
 })
+
+// App Engine names its account after the project, which may have a domain before it.
+for (const name of ['123-compute', 'example.com.my-project', 'a_b+c']) {
+  test(`takes an account whose name is ${name}`, async () => {
+    const { ask, google, key } = await impersonating()
+    const { email } = google.createAccount(name)
+    google.grant(`serviceAccount:${key.client_email}`, CREATOR, email)
+    assert.is(decodeJwt(await ask({ serviceAccount: email })).email, email)
+  })
+}
 
 for (const serviceAccount of [undefined, ...noEmails]) {
   test(`puts nothing into the URL that is no email: ${JSON.stringify(serviceAccount)}`, async () => {
