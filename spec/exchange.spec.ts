@@ -322,6 +322,15 @@ for (const [what, body, message] of noToken) {
   })
 }
 
+test('the header of an ID token is for its receiver: any base64url will do', async () => {
+  const { google, options } = await setUp()
+  const account = google.createAccount()
+  const [, ...rest] = (await google.issueIdToken(account, audience, { email: undefined })).split('.')
+  const id_token = ['e30-_w', ...rest].join('.')
+  google.next('token', faults.json(200, { id_token }))
+  assert.is(await getIdToken(options), id_token)
+})
+
 test('claims that are null are no claims', async () => {
   const { google, options } = await setUp()
   google.next('token', faults.json(200, { id_token: `e30.${btoa('null')}.e30` }))
