@@ -39,7 +39,8 @@ const wrongOptions: [option: string, value: any][] = [
   ...[
     null, SERVICE, {}, 1, new URL(SERVICE), [`${SERVICE}/`], [`${SERVICE}/path`], ['hello-uc.a.run.app'], ['*'],
     ['null'], ['HTTPS://hello-uc.a.run.app'], [''], [null], [undefined],
-    [SERVICE, 'data:,'], [`blob:${SERVICE}`], [' http://localhost:8080'], ...noUrls('https://').map((text) => [text])
+    [`blob:${SERVICE}`], [' http://localhost:8080'], [SERVICE, 'data:,'],
+    ...noUrls('https://').map((text) => [text])
   ].map((value): [string, any] => ['origins', value])
 ]
 
@@ -328,7 +329,8 @@ function content(): RequestInit {
 
 function isTypeErrorAbout(option: string) {
   return (error: Error) => {
-    isMistake(error, new RegExp(`^${option} must be `)) // in our words: a runtime that got stuck names things, too
+    // In our words: a runtime that got stuck may name it, too.
+    isMistake(error, new RegExp(`^${option} must be `))
     return true
   }
 }
