@@ -1,6 +1,6 @@
 import { IdTokenError } from './errors.ts'
 import type { Settings } from './options.ts'
-import { clockOffset } from './request.ts'
+import { timeAt } from './request.ts'
 import type { Attempt } from './request.ts'
 import { readToken } from './token.ts'
 import type { Token } from './token.ts'
@@ -29,7 +29,7 @@ export async function requestToken(
   let corrections = 0
   const secrets: string[] = [] // of all attempts: what was sent in one may come back in the next
   for (let retry = 0; ; ) {
-    const offset = clockOffset(source.endpoint)
+    const offset = timeAt(source.endpoint) - Date.now()
     const controller = new AbortController()
     const attempt: Attempt = { fetch, signal: controller.signal, secrets }
     try {
@@ -41,7 +41,7 @@ export async function requestToken(
     } catch (error: any) {
       // A refusal that comes with news of the time is most likely due to it, so it is worth one more attempt at once.
       // Less than 15 s is no news: assertions are signed 30 s back.
-      const clockMoved = Math.abs(clockOffset(source.endpoint) - offset) > 15_000
+      const clockMoved = Math.abs(timeAt(source.endpoint) - Date.now() - offset) > 15_000
       if (error.code === 'rejected' && clockMoved && !corrections++) continue
       if (error.code !== 'unavailable') throw error
       failure = error as IdTokenError

@@ -24,7 +24,7 @@ export function readFields(
   required: number = fields.length
 ): string[] {
   const lacking = fields.filter((field, i) => !json[field] ? i < required : typeof json[field] !== 'string')
-  if (lacking.length) throw invalidCredentials(`lack ${lacking.join(' and ')} as text`)
+  if (lacking.length) throw invalidCredentials(`lack ${lacking.join(' and ')}`)
   return fields.map((field) => json[field] || '') as string[]
 }
 
@@ -42,7 +42,7 @@ export const unsupported = (what: string, hint?: string): IdTokenError =>
   new IdTokenError('unsupported_credentials', `credentials are ${what}`, { hint })
 
 /** Credentials that are broken. */
-export const invalidCredentials = (what: string, hint = 'Use the whole JSON file'): IdTokenError =>
+export const invalidCredentials = (what: string, hint = 'Use the JSON file as it came'): IdTokenError =>
   new IdTokenError('invalid_credentials', `credentials ${what}`, { hint })
 
 /** The universe that is meant when none is named. */

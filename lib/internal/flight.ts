@@ -19,7 +19,7 @@ export async function getToken(source: Source, options: CommonOptions): Promise<
   const settings = readOptions(options)
   const { audience, signal, forceRefresh } = settings
   // From 2001 to 2286. Outside of requests, Cloudflare Workers have no time.
-  check(Date.now() > 1e12 && Date.now() < 1e13, 'Date.now()', 'the time: Workers have it in handlers')
+  check(Date.now() > 1e12 && Date.now() < 1e13, 'Date.now()', 'the time: in Workers, use handlers')
   // One text out of many, which no others come to: before each stands its length.
   const name = [...source.identity, audience].map((part: any) => `${part?.length}:${part}`).join()
   const place = remember(places, name, places.get(name) ?? { name, token: OVER })

@@ -29,7 +29,7 @@ export function readPrivateKey(pem: string): Uint8Array {
 }
 
 /** What is wrong with the `private_key`, and what to do about it. */
-export const invalidKey = (what: string, hint = 'Use the whole JSON file'): IdTokenError =>
+export const invalidKey = (what: string, hint = 'Use the JSON file as it came'): IdTokenError =>
   new IdTokenError('invalid_key', `private_key ${what}`, { hint })
 
 const howToConvert = advice(

@@ -66,12 +66,10 @@ export const form = (fields: Record<string, string>): RequestInit =>
   ({ method: 'POST', body: new URLSearchParams(fields) })
 
 /** The time where `url` is, in milliseconds. */
-export const timeAt = (url: string): number => Date.now() + clockOffset(url)
-
-/** How far the clock where `url` is was ahead of ours when it last sent a `Date`, in milliseconds. */
-export const clockOffset = (url: string): number => clockOffsets.get(url) ?? 0
+export const timeAt = (url: string): number => Date.now() + (clockOffsets.get(url) ?? 0)
 
 const TRANSIENT = /^(408|429|5)|"(internal_failure|server_error|temporarily_unavailable)"/
+/** How far the clock where a URL is was ahead of ours when it last sent a `Date`, in milliseconds. */
 const clockOffsets = new Map<string, number>()
 
 /**
