@@ -72,9 +72,9 @@ export class IdTokenError extends Error {
 }
 
 /**
- * What is said elsewhere, fit for an error: one line, short, without anything JWT-shaped, since Google is known to echo
- * assertions (`Invalid signature for token: <jwt>`). What has 12 characters in a row of any of the `secrets` is not shown
- * at all.
+ * What is said elsewhere, fit for an error: one line, short, without anything JWT-shaped, since Google is known to
+ * echo assertions (`Invalid signature for token: <jwt>`). What has 12 characters in a row of any of the `secrets` is
+ * not shown at all.
  */
 export function redact(said: unknown, secrets: readonly string[]): string {
   if (typeof said !== 'string') return ''
