@@ -2,7 +2,7 @@ import { textFromBase64 } from './base64.ts'
 import { advice, IdTokenError } from './errors.ts'
 import { parseJson } from './json.ts'
 import { check } from './options.ts'
-import { remember } from './table.ts'
+import { remember } from './remember.ts'
 
 /** A credential JSON of any type, before anybody looked at its fields. */
 export type CredentialJson = { readonly [field: string]: unknown }

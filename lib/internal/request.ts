@@ -1,6 +1,6 @@
 import { IdTokenError, redact } from './errors.ts'
 import { parseJson } from './json.ts'
-import { remember } from './table.ts'
+import { remember } from './remember.ts'
 
 /** `fetch`, as far as this package calls it: with a URL as text and a plain init. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
@@ -16,8 +16,8 @@ export interface Attempt {
   retryAfter?: number
 }
 
-/** What to do about a refusal, by its status and Google's words for it. */
-export type Hints = (message: string, response: Response) => string | undefined
+/** What to do about a refusal, by what the error will say of it: its status and Google's words. */
+export type Hints = (message: string) => string | undefined
 
 /**
  * One request to Google and the answer to it: `rejected` when Google would say the same no again, `unavailable`
@@ -58,7 +58,7 @@ export async function send(attempt: Attempt, url: string, init: RequestInit, hin
   attempt.retryAfter = parseInt(retryAfter!) * 1000 || Date.parse(retryAfter!) - timeAt(place)
   const isTransient = fault === 'cut short' || TRANSIENT.test(`${status} ${text}`)
   const code = isTransient ? 'unavailable' : fault ? 'invalid_response' : 'rejected'
-  throw new IdTokenError(code, message, { status, reason, description, hint: hints?.(message, response) })
+  throw new IdTokenError(code, message, { status, reason, description, hint: hints?.(message) })
 }
 
 /** The form-encoded POST of OAuth (RFC 6749 section 3.2); `fetch` adds the content type. */

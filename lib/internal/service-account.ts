@@ -3,7 +3,7 @@ import { readFields } from './credentials.ts'
 import type { CredentialJson } from './credentials.ts'
 import { check } from './options.ts'
 import { invalidKey, readPrivateKey } from './private-key.ts'
-import { remember } from './table.ts'
+import { remember } from './remember.ts'
 
 /** The fields of a service-account key file that matter here. */
 export interface ServiceAccountKey {

@@ -1,8 +1,8 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { remember } from '../../lib/internal/table.ts'
+import { remember } from '../../lib/internal/remember.ts'
 
-const test = suite('table')
+const test = suite('remember')
 
 test('keeps what it is given, under any name', () => {
   const map = new Map<string, string>()
