@@ -49,7 +49,7 @@ test('names every option that all entries have, and its default', () => {
 
 test('names the limits that the sources have', () => {
   const limits: [named: RegExp, file: string, constant: RegExp][] = [
-    [/at most (\d+), and/, 'table', /size === (\d+)/],
+    [/at most (\d+), and/, 'remember', /size === (\d+)/],
     [/less than (\d+) s of life/, 'token', /LEAST_LIFE = (\d+)_000/],
     [/From (\d+) s before its end/, 'flight', /min\((\d+)_000, life/]
   ]
